@@ -1,0 +1,88 @@
+// Bundles our own TypeScript into dist/, so that plain Node can run it; what comes from npm stays outside the bundles.
+//   node scripts/build.mjs            the bundles, when a source is newer than they are
+//   node scripts/build.mjs --force    the bundles, whatever their age
+//   node scripts/build.mjs --types    the bundles and dist/types, the declarations for those who import the package
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** dist/<name>.js <- source. `worker` is a file of its own because a worker thread is started from a file. */
+const entries = {
+  clustseg: "./bin/clustseg.ts",
+  index: "./layers/model/index.ts",
+  worker: "./layers/model/worker.js",
+};
+
+const sources = ["bin", "layers", "package.json", "scripts/build.mjs", "tsconfig.json"];
+
+/** Newest change below a path, in ms. Folders count too: a file that was deleted leaves only their time behind. */
+function newest(path) {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) return 0;
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+const output = (name) => join(root, "dist", `${name}.js`);
+
+/** Whether every bundle is there and none is older than a source. */
+export function isFresh() {
+  const oldest = Math.min(
+    ...Object.keys(entries).map((name) => statSync(output(name), { throwIfNoEntry: false })?.mtimeMs ?? 0),
+  );
+  return oldest > 0 && sources.every((path) => newest(join(root, path)) <= oldest);
+}
+
+/** Writes all bundles. Each appears whole or not at all, so that two processes may build at once. */
+export async function build() {
+  const started = new Date();
+  const { build: bundle } = await import("esbuild").catch(() => {
+    throw new Error("esbuild is not installed, so dist/ cannot be built. Run `npm ci` (without --omit=dev) first.");
+  });
+  const { outputFiles } = await bundle({
+    absWorkingDir: root,
+    entryPoints: entries,
+    outdir: "dist",
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+    target: "node20.9",
+    sourcemap: "linked",
+    sourcesContent: false,
+    write: false,
+    logLevel: "warning",
+  });
+  mkdirSync(join(root, "dist"), { recursive: true });
+  for (const { path, contents } of outputFiles) {
+    const draft = join(dirname(path), `.${basename(path)}.${process.pid}`);
+    writeFileSync(draft, contents);
+    // A source saved while we were building must count as newer than what we built.
+    utimesSync(draft, started, started);
+    renameSync(draft, path);
+  }
+}
+
+/** Builds if a source is newer than dist/, or if dist/ is not there. */
+export async function ensureBuilt() {
+  if (!isFresh()) await build();
+}
+
+function buildTypes() {
+  rmSync(join(root, "dist", "types"), { recursive: true, force: true });
+  const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
+  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { cwd: root, stdio: "inherit" });
+  if (status !== 0) throw new Error("the declarations could not be made: see tsc's messages above");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const options = new Set(process.argv.slice(2));
+  const began = performance.now();
+  const skipped = !options.has("--force") && isFresh();
+  if (!skipped) await build();
+  if (options.has("--types")) buildTypes();
+  console.log(skipped ? "dist/ is up to date" : `dist/ built in ${Math.round(performance.now() - began)} ms`);
+}

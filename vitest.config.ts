@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 20_000,
+    // Inference already uses every core: more than two test files at once would only take turns.
+    maxWorkers: 2,
+  },
+});
