@@ -1,0 +1,70 @@
+"""Pixel decoder: fuses the encoder's features coarse to fine and hands out a feature map at every level that RCA reads.
+
+The paper's six axial blocks on coarse levels are for GPUs; here a level is one depthwise-separable block after a sum of the
+lateral and the upsampled features (FPN, Lin et al. 2017).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv_norm(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution and batch norm, which the export folds into one convolution."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class FuseLevel(nn.Module):
+    """lateral(x_l) + upsample(reduce(y_(l+1))), then one block that mixes space and channels."""
+
+    def __init__(self, lateral: int | None, coarser: int, outputs: int, separable: bool) -> None:
+        super().__init__()
+        self.lateral = nn.Identity() if lateral is None else conv_norm(lateral, outputs)
+        self.reduce = conv_norm(coarser, outputs)
+        if separable:
+            self.mix = nn.Sequential(
+                conv_norm(outputs, outputs, 5, groups=outputs), conv_norm(outputs, outputs), nn.ReLU(inplace=True)
+            )
+        else:
+            self.mix = nn.Sequential(conv_norm(outputs, outputs, 3), nn.ReLU(inplace=True))
+
+    def forward(self, lateral: Tensor, coarser: Tensor) -> Tensor:
+        up = F.interpolate(self.reduce(coarser), size=lateral.shape[-2:], mode="bilinear", align_corners=False)
+        return self.mix(F.relu(self.lateral(lateral) + up))
+
+
+class PixelDecoder(nn.Module):
+    """Features by stride in, features by stride out.
+
+    `channels`: encoder channels by stride. `widths`: decoder channels by stride, from the encoder's deepest stride down to
+    the finest wanted, which may be 1: that level's lateral input is a small convolution of the raw colours.
+    """
+
+    def __init__(self, channels: dict[int, int], widths: dict[int, int], colour_channels: int) -> None:
+        super().__init__()
+        self.strides = sorted(widths, reverse=True)
+        deepest = self.strides[0]
+        self.top = nn.Sequential(conv_norm(channels[deepest], widths[deepest]), nn.ReLU(inplace=True))
+        self.colour_stem = None
+        levels: dict[str, nn.Module] = {}
+        for coarser, stride in zip(self.strides, self.strides[1:]):
+            lateral = channels.get(stride)
+            if lateral is None:
+                if stride != 1:
+                    raise ValueError(f"the encoder has no features at stride {stride}")
+                self.colour_stem = conv_norm(colour_channels, widths[1], 3)
+            levels[str(stride)] = FuseLevel(lateral, widths[coarser], widths[stride], separable=stride > 1)
+        self.levels = nn.ModuleDict(levels)
+
+    def forward(self, features: dict[int, Tensor], colours: Tensor) -> dict[int, Tensor]:
+        y = self.top(features[self.strides[0]])
+        out = {self.strides[0]: y}
+        for stride in self.strides[1:]:
+            lateral = self.colour_stem(colours) if stride == 1 and self.colour_stem is not None else features[stride]
+            y = self.levels[str(stride)](lateral, y)
+            out[stride] = y
+        return out

@@ -1,0 +1,206 @@
+"""Recurrent Cross-Attention (RCA): the decoder layer of ClustSeg, an EM clustering with learned projections.
+
+Paper (Liang et al., ICML 2023, eq. 5-7), for pixel features X, centres C and one layer with projections Q, K, V:
+
+    E-step   M(t)   = softmax over the K clusters ( Q(C(t)) (K X)^T )        every pixel's column sums to one
+    M-step   C(t+1) = M(t) V X
+    C^l = C^(l+1) + C(T)                                                     residual, level by level
+
+What is written differently here, and why:
+
+* The projections of the pixels are applied on the side of the centres, which is the same thing by linearity and needs no
+  projected copy of the pixels: q . (K x) = (K^T q) . x, and M (V X) = V (M X).
+* The M-step divides by a cluster's mass (it is the mean of EM rather than the sum), so that a cluster's centre does not
+  depend on the number of its pixels: with K random in training, the sum would change by a factor of fifty.
+* The E-step is that of a Gaussian mixture, q.k - |q|^2 / 2, which is the dot product up to what every cluster has of its own;
+  positions (y, x) are two more dimensions, whose precision is learned. `similarity="dot"` leaves the |q|^2 term out.
+
+A layer is written against a *neighbourhood*, which says which clusters a pixel may choose from:
+`FullNeighbourhood` (all of them: semantic, instance, panoptic) or `GridNeighbourhood` (the 3 x 3 nearest seeds of a regular
+grid: superpixels; Jampani et al., SSN, ECCV 2018), whose cost does not depend on K.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# A centre that does not exist (beyond the border of the grid) must lose against any that does.
+_NO_CENTRE = -1e4
+_MIN_MASS = 1e-6
+
+
+@dataclass(frozen=True)
+class Centres:
+    """Cluster centres. features [..., D]; positions [..., 2] as (y, x) in the neighbourhood's own unit."""
+
+    features: Tensor
+    positions: Tensor
+
+
+class Neighbourhood(Protocol):
+    """Which clusters a pixel may belong to, and how pixels are laid out for that.
+
+    `pixels` [..., Dx + 3, P]: features, then y, x and a constant one. `queries` are per centre [..., Dx + 3].
+    """
+
+    def logits(self, pixels: Tensor, queries: Tensor, positions: Tensor, precision: Tensor) -> Tensor: ...
+
+    def gather(self, sums: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+class FullNeighbourhood:
+    """Every pixel may belong to every cluster. pixels [N, D, P], centres [N, K, D], assignment [N, K, P]."""
+
+    def logits(self, pixels: Tensor, weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor:
+        """Scores [N, K, P] of centres with `weights` [N, K, Dx], `bias` [N, K, 1] and `positions` [N, K, 2]."""
+        query = _query(weights, bias, positions, precision)
+        return torch.matmul(query, pixels)
+
+    def gather(self, sums: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted sums [N, K, Dx + 3] -> (feature sums with position sums [N, K, Dx + 2], mass [N, K, 1])."""
+        return sums[..., :-1], sums[..., -1:]
+
+
+class GridNeighbourhood(nn.Module):
+    """A pixel may belong to the seed of its own grid cell and to the eight around it.
+
+    pixels [N, R, C, D, P] (a cell's P pixels together), centres [N, R, C, D], assignment [N, R, C, 9, P]: entry j is the
+    seed at offset (j // 3 - 1, j % 3 - 1). Positions are in cells, relative to the middle of the centre's own cell.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        offsets = [(dy, dx) for dy in (-1.0, 0.0, 1.0) for dx in (-1.0, 0.0, 1.0)]
+        self.register_buffer("offsets", torch.tensor(offsets), persistent=False)
+        # Looking around is a convolution with nine one-hot kernels, and its adjoint one with their mirror images: one
+        # operation forwards and one backwards instead of nine slices, and any runtime has it.
+        self.register_buffer("look", torch.eye(9).view(9, 1, 3, 3), persistent=False)
+        self.register_buffer("collect", torch.eye(9).flip(0).view(1, 9, 3, 3), persistent=False)
+
+    def logits(self, pixels: Tensor, weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor:
+        """Scores [N, R, C, 9, P] of centres with `weights` [N, R, C, Dx], `bias` [N, R, C, 1], `positions` [N, R, C, 2]."""
+        width = weights.shape[-1]
+        around = self.around(torch.cat([weights, positions, bias - _NO_CENTRE], dim=-1))
+        offset_positions = around[..., width : width + 2] + self.offsets
+        query = _query(around[..., :width], around[..., width + 2 :] + _NO_CENTRE, offset_positions, precision)
+        return torch.matmul(query, pixels)
+
+    def gather(self, sums: Tensor) -> tuple[Tensor, Tensor]:
+        """What a seed got from its own cell and the eight around it.
+
+        sums [N, R, C, 9, Dx + 3], positions in them relative to the cell of the pixels -> as FullNeighbourhood.gather, with
+        positions relative to the cell of the seed.
+        """
+        moved = sums[..., -3:-1] - sums[..., -1:] * self.offsets
+        total = self.collected(torch.cat([sums[..., :-3], moved, sums[..., -1:]], dim=-1))
+        return total[..., :-1], total[..., -1:]
+
+    def around(self, centres: Tensor) -> Tensor:
+        """[N, R, C, D] -> [N, R, C, 9, D]: each cell's own centre and its eight neighbours; zeros beyond the border."""
+        batch, rows, columns, depth = centres.shape
+        planes = centres.permute(0, 3, 1, 2).reshape(batch * depth, 1, rows, columns)
+        nine = F.conv2d(planes, self.look, padding=1).reshape(batch, depth, 9, rows, columns)
+        return nine.permute(0, 3, 4, 2, 1)
+
+    def around_positions(self, positions: Tensor) -> Tensor:
+        """Centre positions [N, R, C, 2] as each cell sees its nine: [N, R, C, 9, 2], relative to the middle of the cell."""
+        return self.around(positions) + self.offsets
+
+    def collected(self, parts: Tensor) -> Tensor:
+        """The adjoint of `around`: [N, R, C, 9, D], what cells give their nine -> [N, R, C, D], what each seed gets."""
+        batch, rows, columns, _, depth = parts.shape
+        planes = parts.permute(0, 4, 3, 1, 2).reshape(batch * depth, 9, rows, columns)
+        return F.conv2d(planes, self.collect, padding=1).reshape(batch, depth, rows, columns).permute(0, 2, 3, 1)
+
+
+def _query(weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor:
+    """What a centre multiplies a pixel's [features, y, x, 1] with to get its score."""
+    pull = positions * precision
+    return torch.cat([weights, pull, bias - 0.5 * (pull * positions).sum(-1, keepdim=True)], dim=-1)
+
+
+def e_step(logits: Tensor) -> Tensor:
+    """The assignment M: softmax over the clusters, which are the last but one dimension of `logits` [..., K, P].
+
+    Written out instead of torch.softmax because ONNX runtimes transpose twice for a softmax over an inner axis.
+    """
+    weights = torch.exp(logits - logits.amax(dim=-2, keepdim=True))
+    return weights / weights.sum(dim=-2, keepdim=True)
+
+
+def softmax_over_pixels(logits: Tensor) -> Tensor:
+    """Vanilla cross-attention's weights up to a cluster's normalisation, which the M-step divides out. For the ablation."""
+    return torch.exp((logits - logits.amax(dim=(-1, -2), keepdim=True)).clamp_min(-60.0))
+
+
+def m_step(assignment: Tensor, pixels: Tensor, neighbourhood: Neighbourhood) -> tuple[Tensor, Tensor]:
+    """The weighted means of pixels: assignment [..., K, P] and pixels [..., Dx + 3, P] -> (means [..., Dx], positions [..., 2])."""
+    sums, mass = neighbourhood.gather(torch.matmul(assignment, pixels.transpose(-1, -2)))
+    means = sums / mass.clamp_min(_MIN_MASS)
+    return means[..., :-2], means[..., -2:]
+
+
+class RecurrentCrossAttention(nn.Module):
+    """One decoder layer: T E/M steps with shared projections over one level's pixels, then the residual.
+
+    `centre_channels` D, `pixel_channels` Dx, `key_channels` the width of Q and K.
+    """
+
+    def __init__(
+        self,
+        centre_channels: int,
+        pixel_channels: int,
+        key_channels: int,
+        steps: int = 3,
+        similarity: str = "gaussian",
+        attention: str = "rca",
+    ) -> None:
+        super().__init__()
+        if similarity not in ("gaussian", "dot"):
+            raise ValueError(f"similarity is 'gaussian' or 'dot', not {similarity!r}")
+        if attention not in ("rca", "vanilla"):
+            raise ValueError(f"attention is 'rca' or 'vanilla', not {attention!r}")
+        self.steps, self.similarity, self.attention = steps, similarity, attention
+        self.query = nn.Linear(centre_channels, key_channels)
+        self.key = nn.Linear(pixel_channels, key_channels, bias=False)
+        self.value = nn.Linear(pixel_channels, centre_channels)
+        self.log_precision = nn.Parameter(torch.tensor(1.0))
+
+    def logits(self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood) -> Tensor:
+        """Q(C) (K X)^T, the projection of the pixels moved to the centres."""
+        query = self.query(centres.features)
+        weights = torch.matmul(query, self.key.weight)
+        bias = -0.5 * (query * query).sum(-1, keepdim=True)
+        if self.similarity == "dot":
+            bias = bias * 0.0
+        return neighbourhood.logits(pixels, weights, bias, centres.positions, self.log_precision.exp())
+
+    def forward(
+        self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood, steps: int | None = None, last: bool = False
+    ) -> tuple[Centres, list[Tensor]]:
+        """Returns the layer's centres and the logits of its E-steps. With `last`, the final M-step, which nothing reads, is left out."""
+        steps = self.steps if steps is None else steps
+        if self.attention == "vanilla":
+            return self._vanilla(centres, pixels, neighbourhood)
+        scores: list[Tensor] = []
+        current = centres
+        for step in range(steps):
+            logits = self.logits(current, pixels, neighbourhood)
+            scores.append(logits)
+            if last and step == steps - 1:
+                return current, scores
+            means, positions = m_step(e_step(logits), pixels, neighbourhood)
+            current = Centres(self.value(means), positions)
+        return Centres(centres.features + current.features, current.positions), scores
+
+    def _vanilla(self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood) -> tuple[Centres, list[Tensor]]:
+        """Standard cross-attention (softmax over pixels), then the assignment that its updated centres give."""
+        attention = softmax_over_pixels(self.logits(centres, pixels, neighbourhood))
+        means, positions = m_step(attention, pixels, neighbourhood)
+        updated = Centres(centres.features + self.value(means), positions)
+        return updated, [self.logits(updated, pixels, neighbourhood)]

@@ -1,0 +1,61 @@
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from clustseg.deploy import deployed
+from clustseg.export import export_onnx
+from clustseg.network import SuperpixelClustSeg
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A network with lively weights, as PyTorch and as an ONNX session."""
+    torch.manual_seed(0)
+    network = SuperpixelClustSeg()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    network = deployed(network)
+    path = tmp_path_factory.mktemp("export") / "model.onnx"
+    export_onnx(network, path)
+    return network, onnxruntime.InferenceSession(str(path))
+
+
+def smooth_image(height: int, width: int, seed: int) -> np.ndarray:
+    """Blobs of colour with a little noise: an image whose boundaries are worth finding."""
+    random = np.random.default_rng(seed)
+    coarse = torch.from_numpy(random.uniform(0, 255, (1, 3, 6, 7)).astype(np.float32))
+    plane = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic")[0].permute(1, 2, 0).numpy()
+    return np.clip(plane + random.normal(0, 4, plane.shape), 0, 255).astype(np.uint8)[None]
+
+
+@pytest.mark.parametrize("size", [(160, 240), (123, 77)])
+@pytest.mark.parametrize("superpixels", [20, 150])
+def test_the_graph_gives_pytorchs_labels(pair, size, superpixels):
+    network, session = pair
+    image = smooth_image(*size, seed=superpixels)
+    inputs = {"image": image, "superpixels": np.array([superpixels]), "grid": np.array([0, 0])}
+    labels = session.run(None, inputs)[0]
+    with torch.no_grad():
+        wanted = network.segment(torch.from_numpy(image), torch.tensor([superpixels]), torch.tensor([0, 0])).numpy()
+    assert labels.dtype == np.uint16 and labels.shape == (1, *size)
+    assert (labels == wanted).mean() >= 0.999
+
+
+def test_images_of_a_batch_do_not_touch_each_other(pair):
+    _, session = pair
+    images = np.concatenate([smooth_image(64, 80, 1), smooth_image(64, 80, 2)])
+    rest = {"superpixels": np.array([30]), "grid": np.array([0, 0])}
+    together = session.run(None, {"image": images, **rest})[0]
+    alone = np.concatenate([session.run(None, {"image": image[None], **rest})[0] for image in images])
+    assert (together == alone).mean() >= 0.9999
+
+
+def test_a_wanted_grid_reaches_the_graph(pair):
+    _, session = pair
+    labels = session.run(
+        None, {"image": smooth_image(64, 64, 3), "superpixels": np.array([500]), "grid": np.array([3, 4])}
+    )[0]
+    assert labels.max() < 12

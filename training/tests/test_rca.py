@@ -1,0 +1,140 @@
+"""The equations: what an E-step, an M-step and a layer are, checked by hand and against each other."""
+
+import torch
+
+from clustseg.grid import cell_positions, to_cells
+from clustseg.rca import (
+    Centres,
+    FullNeighbourhood,
+    GridNeighbourhood,
+    RecurrentCrossAttention,
+    e_step,
+    m_step,
+)
+
+FEATURES, CENTRE, KEY = 5, 7, 6
+
+
+def layer(**options) -> RecurrentCrossAttention:
+    torch.manual_seed(0)
+    return RecurrentCrossAttention(CENTRE, FEATURES, KEY, **options).double()
+
+
+def full_scene(centres: int = 4, pixels: int = 30) -> tuple[Centres, torch.Tensor]:
+    torch.manual_seed(1)
+    plane = torch.cat([torch.randn(2, FEATURES + 2, pixels), torch.ones(2, 1, pixels)], dim=1).double()
+    return Centres(torch.randn(2, centres, CENTRE).double(), torch.randn(2, centres, 2).double()), plane
+
+
+def grid_scene(rows: int, columns: int, cell: int = 4) -> tuple[Centres, torch.Tensor]:
+    torch.manual_seed(2)
+    height, width = rows * cell, columns * cell
+    plane = torch.randn(2, FEATURES, height, width).double()
+    where = cell_positions(height, width, rows, columns, plane).expand(2, -1, -1, -1)
+    centres = Centres(torch.randn(2, rows, columns, CENTRE).double(), torch.randn(2, rows, columns, 2).double() * 0.1)
+    return centres, to_cells(torch.cat([plane, where], dim=1), rows, columns)
+
+
+def test_e_step_gives_every_pixel_a_distribution_over_clusters():
+    centres, pixels = full_scene()
+    assignment = e_step(layer().logits(centres, pixels, FullNeighbourhood()))
+    assert (assignment >= 0).all()
+    torch.testing.assert_close(assignment.sum(dim=-2), torch.ones(2, 30).double())
+
+
+def test_e_step_on_the_grid_sums_to_one_and_ignores_seeds_beyond_the_border():
+    centres, pixels = grid_scene(3, 4)
+    assignment = e_step(layer().logits(centres, pixels, GridNeighbourhood().double()))
+    torch.testing.assert_close(assignment.sum(dim=-2), torch.ones(2, 3, 4, 16).double())
+    assert assignment[:, 0, :, 0:3].abs().max() == 0
+    assert assignment[:, -1, :, 6:9].abs().max() == 0
+    assert assignment[:, :, 0, 0::3].abs().max() == 0
+    assert assignment[:, :, -1, 2::3].abs().max() == 0
+
+
+def test_m_step_is_the_weighted_mean_of_the_pixels():
+    _, pixels = full_scene(centres=2)
+    assignment = torch.rand(2, 2, 30).double()
+    means, positions = m_step(assignment, pixels, FullNeighbourhood())
+    by_hand = (assignment[0, 1] * pixels[0, 3]).sum() / assignment[0, 1].sum()
+    torch.testing.assert_close(means[0, 1, 3], by_hand)
+    torch.testing.assert_close(positions[1, 0, 1], (assignment[1, 0] * pixels[1, -2]).sum() / assignment[1, 0].sum())
+
+
+def test_one_step_equals_the_equations_written_out():
+    module, (centres, pixels) = layer(steps=1), full_scene()
+    got, scores = module(centres, pixels, FullNeighbourhood())
+
+    # The paper's order: project the pixels, compare with the queries, softmax over clusters, sum the values.
+    x, where = pixels[:, :FEATURES].transpose(1, 2), pixels[:, FEATURES : FEATURES + 2].transpose(1, 2)
+    query, key, value = module.query(centres.features), module.key(x), module.value(x)
+    precision = module.log_precision.exp()
+    logits = query @ key.transpose(1, 2) - 0.5 * query.square().sum(-1, keepdim=True)
+    distance = (centres.positions[:, :, None] - where[:, None]).square().sum(-1)
+    logits = logits - 0.5 * precision * distance
+    assignment = logits.softmax(dim=1)
+    mass = assignment.sum(-1, keepdim=True)
+    torch.testing.assert_close(e_step(scores[0]), assignment)
+    torch.testing.assert_close(got.features, centres.features + assignment @ value / mass)
+    torch.testing.assert_close(got.positions, assignment @ where / mass)
+
+
+def test_masked_e_step_equals_the_full_softmax_where_the_mask_is_full():
+    rows, columns, cell = 2, 2, 4
+    centres, pixels = grid_scene(rows, columns, cell)
+    module = layer(steps=3)
+    masked, masked_scores = module(centres, pixels, GridNeighbourhood().double())
+
+    # The same scene without a grid: all pixels in one list, positions in one frame.
+    middles = torch.tensor([[r, c] for r in range(rows) for c in range(columns)]).double()
+    flat = pixels.reshape(2, rows * columns, FEATURES + 3, cell * cell).clone()
+    flat[:, :, FEATURES : FEATURES + 2] += middles[None, :, :, None]
+    flat = flat.permute(0, 2, 1, 3).reshape(2, FEATURES + 3, -1)
+    all_centres = Centres(centres.features.reshape(2, 4, CENTRE), centres.positions.reshape(2, 4, 2) + middles)
+    full, full_scores = module(all_centres, flat, FullNeighbourhood())
+
+    torch.testing.assert_close(masked.features.reshape(2, 4, CENTRE), full.features)
+    torch.testing.assert_close(masked.positions.reshape(2, 4, 2) + middles, full.positions)
+    chosen = e_step(masked_scores[-1])[:, 0, 0]  # the first cell sees itself and three neighbours: entries 4, 5, 7, 8
+    torch.testing.assert_close(chosen[:, [4, 5, 7, 8]], e_step(full_scores[-1])[:, :, : cell * cell])
+
+
+def test_gradients_flow_through_every_step():
+    module, (centres, pixels) = layer(steps=4), grid_scene(3, 3)
+    pixels = pixels.clone().requires_grad_()
+    _, scores = module(centres, pixels, GridNeighbourhood().double())
+    assert len(scores) == 4
+    for score in scores:
+        score.retain_grad()
+    e_step(scores[-1]).square().sum().backward()
+    assert all(score.grad is not None and score.grad.abs().max() > 0 for score in scores)
+    assert all(parameter.grad.abs().max() > 0 for parameter in module.parameters())
+
+
+def test_looking_around_and_collecting_are_adjoint():
+    torch.manual_seed(3)
+    neighbourhood = GridNeighbourhood().double()
+    centres, parts = torch.randn(2, 3, 5, 4).double(), torch.randn(2, 3, 5, 9, 4).double()
+    left = (neighbourhood.around(centres) * parts).sum()
+    right = (centres * neighbourhood.collected(parts)).sum()
+    torch.testing.assert_close(left, right)
+    around = neighbourhood.around(centres)
+    torch.testing.assert_close(around[:, 1, 1, 0], centres[:, 0, 0])
+    torch.testing.assert_close(around[:, 1, 1, 5], centres[:, 1, 2])
+
+
+def test_dot_similarity_leaves_out_the_norm_of_the_query():
+    centres, pixels = full_scene()
+    flat = Centres(centres.features, torch.zeros_like(centres.positions))
+    gaussian, dot = layer(), layer(similarity="dot")
+    norm = 0.5 * gaussian.query(centres.features).square().sum(-1, keepdim=True)
+    difference = dot.logits(flat, pixels, FullNeighbourhood()) - gaussian.logits(flat, pixels, FullNeighbourhood())
+    torch.testing.assert_close(difference, norm.expand_as(difference))
+
+
+def test_vanilla_cross_attention_normalises_over_pixels():
+    module, (centres, pixels) = layer(attention="vanilla"), full_scene()
+    got, _ = module(centres, pixels, FullNeighbourhood())
+    weights = module.logits(centres, pixels, FullNeighbourhood()).clamp_min(-1e9).softmax(dim=-1)
+    x = pixels[:, :FEATURES].transpose(1, 2)
+    torch.testing.assert_close(got.features, centres.features + weights @ module.value(x), atol=1e-6, rtol=1e-6)
