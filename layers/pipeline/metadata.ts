@@ -1,0 +1,60 @@
+import { ClustsegError } from "../segments/errors.js";
+import { superpixelSegmentsInfo } from "../segments/segments-info.js";
+import { type ManifestLine, metadataSchema, parseDocument, type ResultMetadata, type RunRequest } from "./contracts.js";
+import { resultKey } from "./keys.js";
+import type { ObjectStore, SegmentedImage } from "./ports.js";
+
+/** Enough for the beginning that tells a result's id. */
+export const metadataHeadBytes = 256;
+
+const utf8 = new TextEncoder();
+
+/**
+ * A result's metadata.json. It holds nothing that differs between two runs (no times, no dates), and begins with schema and
+ * result_id, so that a read of its first `metadataHeadBytes` tells whether the result is current.
+ */
+export function encodeMetadata(
+  request: RunRequest,
+  item: ManifestLine,
+  resultId: string,
+  image: SegmentedImage,
+): Uint8Array {
+  const { frame, files } = image;
+  const { key, etag, versionId, size } = item;
+  const { name, version, sha256 } = request.model;
+  const document = {
+    schema: "clustseg.result/1",
+    result_id: resultId,
+    source: { uri: request.source, key, etag, ...(versionId === undefined ? {} : { version_id: versionId }), size },
+    frame,
+    model: { name, version, sha256 },
+    task: request.task,
+    parameters: request.parameters,
+    formats: request.formats,
+    segments: image.segments.length,
+    segments_info: superpixelSegmentsInfo(image.segments),
+    categories: [],
+    files: [...files].map(([name, body]) => ({ name, bytes: body.length })),
+  };
+  return utf8.encode(`${JSON.stringify(document)}\n`);
+}
+
+/** @throws ClustsegError METADATA_INVALID */
+export function decodeMetadata(bytes: Uint8Array, what: string): ResultMetadata {
+  return parseDocument(metadataSchema, new TextDecoder().decode(bytes), "METADATA_INVALID", what);
+}
+
+const head = /^\{"schema":"clustseg\.result\/1","result_id":"([0-9a-f]{32})"/;
+
+/** Id of the result that lies in `results` for image `key`; undefined when there is none, or none of this version. */
+export async function storedResultId(results: ObjectStore, key: string): Promise<string | undefined> {
+  try {
+    const { body } = await results.get(resultKey(key, "metadata.json"), {
+      range: { start: 0, end: metadataHeadBytes },
+    });
+    return head.exec(new TextDecoder().decode(body))?.[1];
+  } catch (error) {
+    if (error instanceof ClustsegError && error.fault === "input") return undefined;
+    throw error;
+  }
+}

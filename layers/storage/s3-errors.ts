@@ -1,0 +1,67 @@
+import { ClustsegError } from "../segments/errors.js";
+
+/** What the SDK's errors tell: a name, and the HTTP status. */
+export function s3Failure(error: unknown): { readonly name: string; readonly status: number | undefined } {
+  if (typeof error !== "object" || error === null) return { name: String(error), status: undefined };
+  const { name, $metadata } = error as { name?: unknown; $metadata?: { httpStatusCode?: unknown } };
+  const status = $metadata?.httpStatusCode;
+  return { name: String(name), status: typeof status === "number" ? status : undefined };
+}
+
+/**
+ * An error of S3 in this program's words. The SDK has retried by then.
+ * @param what the object's or bucket's URI
+ * @param doing what an answer means depends on it: a 403 is the object's own when it is read, else the store's
+ */
+export function s3Error(error: unknown, what: string, doing: "reading" | "writing" | "listing"): ClustsegError {
+  if (error instanceof ClustsegError) return error;
+  const cause = error;
+  const { name, status } = s3Failure(error);
+  if (name === "NoSuchBucket") {
+    return new ClustsegError("STORE_NOT_FOUND", `there is no bucket for ${what}`, {
+      hint: "Check the bucket's name and region.",
+      cause,
+    });
+  }
+  if (doing === "reading" && (status === 404 || name === "NoSuchKey")) {
+    return new ClustsegError("OBJECT_NOT_FOUND", `${what} is not there`, {
+      hint: "It was deleted after it was listed, or the name is misspelt.",
+      cause,
+    });
+  }
+  if (doing === "reading" && status === 412) {
+    return new ClustsegError("OBJECT_CHANGED", `${what} has changed since it was listed`, {
+      hint: "Run again: the new version has an entry of its own.",
+      cause,
+    });
+  }
+  if (name === "CredentialsProviderError" || status === 401) {
+    return new ClustsegError("STORE_ACCESS_DENIED", `no valid credentials for ${what}`, {
+      hint: "Set a profile or a role for the AWS SDK.",
+      cause,
+    });
+  }
+  if (name === "InvalidObjectState" || (status === 403 && doing === "reading")) {
+    return new ClustsegError("OBJECT_UNREADABLE", `${what} may not be read (${name})`, {
+      hint: "Allow s3:GetObject and the use of its key; restore it first if it is archived.",
+      cause,
+    });
+  }
+  if (status === 403) {
+    return new ClustsegError("STORE_ACCESS_DENIED", `${doing} ${what} is not allowed (${name})`, {
+      hint: "Allow s3:ListBucket on the bucket, and s3:PutObject and s3:DeleteObject where results are written.",
+      cause,
+    });
+  }
+  if (status === undefined || status >= 500 || status === 429) {
+    return new ClustsegError("STORE_UNAVAILABLE", `${doing} ${what} failed (${name})`, {
+      hint: "Try again; the run goes on where it was.",
+      cause,
+    });
+  }
+  const code = doing === "writing" ? "STORE_WRITE_FAILED" : "STORE_READ_FAILED";
+  return new ClustsegError(code, `${doing} ${what} failed (${name}, HTTP ${status})`, {
+    hint: "Try again; the run goes on where it was.",
+    cause,
+  });
+}
