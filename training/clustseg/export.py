@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from .deploy import HALF_FROM, deployed
-from .grid import MAX_CELL, MIN_CELL
+from .grid import CELL_MULTIPLE, MAX_CELL, MIN_CELL
 from .network import SuperpixelClustSeg, SuperpixelConfig
 from .train import MIN_AREA_RATIO
 
@@ -128,8 +128,9 @@ def bundle_manifest(graph: Path, network: SuperpixelClustSeg, minutes: float, st
             "color": "RGB",
             "multiple": 1,
             "min_side": 1,
-            "cell_size": {"min": MIN_CELL, "max": MAX_CELL},
-            "tile": {"max_pixels": 1_500_000, "overlap_cells": 3},
+            "cell_size": {"min": MIN_CELL, "max": MAX_CELL, "multiple": CELL_MULTIPLE},
+            # The encoder sees about a hundred pixels around each, in steps of its deepest stride.
+            "tile": {"max_pixels": 1_500_000, "overlap_cells": 3, "overlap_pixels": 128, "align": network.config.deepest_stride},
         },
         "defaults": {"superpixels": 300, "min_area_ratio": MIN_AREA_RATIO},
         "training": {

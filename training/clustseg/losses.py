@@ -22,7 +22,7 @@ class LossWeights:
 
     smooth_l1: float = 10.0
     slic: float = 1.0
-    position: float = 0.1
+    position: float = 0.03
     # What the E-steps before the last one weigh together; 0 supervises the last one only.
     deep_supervision: float = 0.5
 

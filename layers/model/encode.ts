@@ -1,0 +1,84 @@
+import { ClustsegError } from "../segments/errors.js";
+import { type SegmentMap, segmentMapFromIds } from "../segments/segment-map.js";
+import { sharp } from "./libvips.js";
+
+/**
+ * A segment map as a grey PNG with one channel, whose pixel is the segment's id: 8 bit up to 255 segments, else 16 bit.
+ * Deterministic: the same map is always the same bytes.
+ *
+ * No row filter and zlib's level 4. Mean over 12 photographs of 481 x 321 with about 300 superpixels: level 1 takes 1.2 ms for
+ * 42 KB, 4 takes 1.8 ms for 19 KB, 6 takes 2.9 ms for 17 KB, 9 takes 5.1 ms for 17 KB; adaptive filters cost 1.7 ms and gain nothing.
+ */
+export async function encodeIds(map: SegmentMap): Promise<Uint8Array> {
+  const { width, height, ids } = map;
+  const small = map.segments <= 255;
+  // sharp writes three channels unless told the space, and keeps 16 bits only in "grey16".
+  return encoded("segments.png", () =>
+    sharp(small ? Uint8Array.from(ids) : ids, { raw: { width, height, channels: 1 }, limitInputPixels: false })
+      .toColourspace(small ? "b-w" : "grey16")
+      .png({ compressionLevel: 4, adaptiveFiltering: false, palette: false })
+      .toBuffer(),
+  );
+}
+
+/**
+ * The inverse of `encodeIds`.
+ * @throws ClustsegError SEGMENT_MAP_INVALID if it is not a grey PNG of one channel, or its ids have gaps
+ */
+export async function decodeIds(png: Uint8Array): Promise<SegmentMap> {
+  const fail = (message: string, cause?: unknown): ClustsegError =>
+    new ClustsegError("SEGMENT_MAP_INVALID", message, {
+      hint: "Make the result anew; the file is not as it was written.",
+      cause,
+    });
+  try {
+    const image = sharp(png, { limitInputPixels: false, failOn: "warning" });
+    const { format, channels, depth } = await image.metadata();
+    if (format !== "png" || channels !== 1) throw fail("segments.png must be a grey PNG with one channel.");
+    const wide = depth === "ushort";
+    const { data, info } = await image
+      .toColourspace(wide ? "grey16" : "b-w")
+      .raw({ depth: wide ? "ushort" : "uchar" })
+      .toUint8Array();
+    const ids = wide ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : Uint16Array.from(data);
+    return segmentMapFromIds(ids, info.width, info.height);
+  } catch (error) {
+    if (error instanceof ClustsegError) throw error;
+    throw fail("segments.png cannot be read.", error);
+  }
+}
+
+/** Interleaved RGB, `width * height * 3` bytes, as a PNG. Photographs gain nothing from more than level 2; flat areas do from 6. */
+export async function encodeRgbPng(
+  rgb: Uint8Array,
+  width: number,
+  height: number,
+  compressionLevel = 2,
+): Promise<Uint8Array> {
+  return encoded("a PNG", () =>
+    sharp(rgb, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+      .png({ compressionLevel, adaptiveFiltering: false, palette: false })
+      .toBuffer(),
+  );
+}
+
+/** Interleaved RGB as a JPEG with full chroma, so that one-pixel lines keep their colour. `quality` 1 to 100. */
+export async function encodeRgbJpeg(rgb: Uint8Array, width: number, height: number, quality = 90): Promise<Uint8Array> {
+  return encoded("a JPEG", () =>
+    sharp(rgb, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+      .jpeg({ quality, chromaSubsampling: "4:4:4" })
+      .toBuffer(),
+  );
+}
+
+async function encoded(what: string, encode: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  try {
+    const buffer = await encode();
+    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  } catch (cause) {
+    throw new ClustsegError("ENCODE_FAILED", `Encoding ${what} failed.`, {
+      hint: "Images wider or higher than 65,535 pixels cannot be written as JPEG; otherwise try again.",
+      cause,
+    });
+  }
+}

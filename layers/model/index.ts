@@ -1,0 +1,22 @@
+/**
+ * What `import … from "clustseg"` gives: the package's public face, and the one list of re-exports. Files of ours import
+ * from where a thing lives, never from here.
+ */
+export { ClustsegError, type ErrorCode, type ErrorFault } from "../segments/errors.js";
+export { type OverlayOptions, overlayBoundaries, type Rgb } from "../segments/overlay.js";
+export type { SegmentMap } from "../segments/segment-map.js";
+export { type SegmentRow, segmentTable } from "../segments/table.js";
+export type { BundleManifest } from "./bundle.js";
+export { type DecodeOptions, decodeImage } from "./decode.js";
+export { decodeIds, encodeIds, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
+export type { DecodedImage, Frame } from "./frame.js";
+export {
+  type Model,
+  openModel,
+  type SegmentedPicture,
+  type SegmentImageOptions,
+  type SegmentOptions,
+  segmentImage,
+} from "./open-model.js";
+export type { ExecutionProvider, RefusedProvider, RunnerOptions } from "./runner.js";
+export type { SegmentParameters } from "./superpixels.js";

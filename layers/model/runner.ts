@@ -1,0 +1,259 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { ClustsegError } from "../segments/errors.js";
+import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
+
+export type ExecutionProvider = "cpu" | "cuda";
+
+/** An input or output as the graph itself declares it; dynamic dimensions are names. */
+export interface GraphTensor {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface RefusedProvider {
+  readonly provider: ExecutionProvider;
+  readonly reason: string;
+}
+
+export interface RunnerOptions {
+  /** Threads of onnxruntime inside one run. @default all cores */
+  readonly threads?: number;
+  /** Tried in this order; the first that opens is used. @default ["cpu"] */
+  readonly executionProviders?: readonly ExecutionProvider[];
+  /** The worker's file. For tests. @default worker.js beside this module */
+  readonly worker?: URL;
+}
+
+export interface RunRequest {
+  /** RGB, height * width * 3. Its buffer is given away: the array is empty afterwards. */
+  readonly image: Uint8Array<ArrayBuffer>;
+  readonly width: number;
+  readonly height: number;
+  readonly superpixels: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface RunLabels {
+  /** Seed labels, height * width. */
+  readonly labels: Uint16Array;
+  /** Milliseconds that the graph ran, without the time in line. */
+  readonly ms: number;
+}
+
+/** A graph that runs in a thread of its own. */
+export interface GraphRunner {
+  /** The provider that was opened, and those before it in the list that were not. */
+  readonly provider: ExecutionProvider;
+  readonly refused: readonly RefusedProvider[];
+  readonly inputs: readonly GraphTensor[];
+  readonly outputs: readonly GraphTensor[];
+  /**
+   * Runs that are asked for at once wait in line.
+   * @throws ClustsegError MODEL_RUN_FAILED, MODEL_OUT_OF_MEMORY, MODEL_OUTPUT_INVALID, MODEL_WORKER_DIED, MODEL_CLOSED
+   */
+  run(request: RunRequest): Promise<RunLabels>;
+  /** Waits for the runs under way, then frees the session and its thread. May be called again. */
+  close(): Promise<void>;
+}
+
+interface Pending {
+  readonly request: Pick<RunRequest, "width" | "height">;
+  readonly resolve: (labels: RunLabels) => void;
+  readonly reject: (error: ClustsegError) => void;
+}
+
+interface LiveWorker {
+  readonly thread: Worker;
+  readonly pending: Map<number, Pending>;
+  readonly ready: Extract<WorkerReply, { kind: "ready" }>;
+  /** Set once the thread has ended, for whatever reason. */
+  readonly ended: { value: boolean };
+  readonly exit: Promise<void>;
+}
+
+/**
+ * Opens a graph in ONE worker thread. When that thread dies the runs it had fail with MODEL_WORKER_DIED and the next run
+ * starts a new one. An idle runner does not keep the process alive.
+ *
+ * @param loadGraph gives the verified bytes, each time a thread is started; the buffer is given away
+ * @throws ClustsegError MODEL_LOAD_FAILED, MODEL_PROVIDER_UNAVAILABLE, and what `loadGraph` throws
+ */
+export async function openRunner(
+  loadGraph: () => Promise<Uint8Array<ArrayBuffer>>,
+  options: RunnerOptions = {},
+): Promise<GraphRunner> {
+  const start = async (): Promise<LiveWorker> => startWorker(await loadGraph(), options);
+  const first = await start();
+  let live = first;
+  let restarting: Promise<LiveWorker> | undefined;
+  let closing: Promise<void> | undefined;
+  let nextId = 1;
+  const accepted = new Set<Promise<RunLabels>>();
+
+  const restarted = async (): Promise<LiveWorker> => {
+    // Whoever comes first starts the new thread; the others wait for the same one.
+    restarting ??= start().finally(() => {
+      restarting = undefined;
+    });
+    live = await restarting;
+    return live;
+  };
+
+  const submit = async (request: RunRequest): Promise<RunLabels> => {
+    const worker = live.ended.value ? await restarted() : live;
+    return new Promise<RunLabels>((resolve, reject) => {
+      if (worker.ended.value) return reject(workerDied("it ended before it was given work"));
+      const id = nextId++;
+      worker.pending.set(id, { request, resolve, reject });
+      worker.thread.ref();
+      const message: WorkerRequest = { kind: "run", id, ...request };
+      worker.thread.postMessage(message, [request.image.buffer]);
+    });
+  };
+
+  return {
+    provider: first.ready.provider,
+    refused: first.ready.refused,
+    inputs: first.ready.inputs,
+    outputs: first.ready.outputs,
+    async run(request) {
+      if (closing !== undefined) throw closed();
+      const run = submit(request);
+      accepted.add(run);
+      return run.finally(() => accepted.delete(run));
+    },
+    close() {
+      closing ??= (async () => {
+        await Promise.allSettled(accepted);
+        if (live.ended.value) return;
+        live.thread.ref();
+        live.thread.postMessage({ kind: "close" } satisfies WorkerRequest);
+        await live.exit;
+      })();
+      return closing;
+    },
+  };
+}
+
+async function startWorker(graph: Uint8Array<ArrayBuffer>, options: RunnerOptions): Promise<LiveWorker> {
+  const providers = options.executionProviders ?? ["cpu"];
+  const start: WorkerStart = {
+    graph,
+    threads: options.threads ?? availableParallelism(),
+    executionProviders: providers,
+  };
+  const thread = new Worker(options.worker ?? new URL("./worker.js", import.meta.url), {
+    workerData: start,
+    transferList: [graph.buffer],
+    name: "clustseg-model",
+  });
+  const pending = new Map<number, Pending>();
+  const ended = { value: false };
+  let cause: unknown;
+  let exited = (): void => {};
+  const exit = new Promise<void>((resolve) => {
+    exited = resolve;
+  });
+  const ready = await new Promise<LiveWorker["ready"]>((resolve, reject) => {
+    thread.on("message", (reply: WorkerReply) => {
+      if (reply.kind === "ready") resolve(reply);
+      else if (reply.kind === "refused") reject(refusedError(reply.refused));
+      else settle(pending, reply, thread);
+    });
+    thread.on("error", (error) => {
+      cause = error;
+    });
+    thread.on("messageerror", (error) => {
+      cause = error;
+      void thread.terminate();
+    });
+    thread.on("exit", (code) => {
+      ended.value = true;
+      reject(loadFailed(`its thread ended with code ${code} before it was ready`, cause));
+      for (const { reject: fail } of pending.values()) fail(workerDied(`it ended with code ${code}`, cause));
+      pending.clear();
+      exited();
+    });
+  });
+  thread.unref();
+  return { thread, pending, ready, ended, exit };
+}
+
+function settle(
+  pending: Map<number, Pending>,
+  reply: Extract<WorkerReply, { kind: "labels" | "failed" }>,
+  thread: Worker,
+): void {
+  const item = pending.get(reply.id);
+  if (item === undefined) return;
+  pending.delete(reply.id);
+  if (pending.size === 0) thread.unref();
+  const { width, height } = item.request;
+  if (reply.kind === "failed") {
+    item.reject(runFailed(reply.reason, width, height));
+  } else if (reply.type !== "uint16" || reply.dims.join() !== `1,${height},${width}`) {
+    const got = `${reply.type} [${reply.dims.join(", ")}]`;
+    item.reject(
+      new ClustsegError(
+        "MODEL_OUTPUT_INVALID",
+        `Expected labels uint16 [1, ${height}, ${width}] but received ${got}.`,
+        {
+          hint: "Export the bundle again: its graph does not keep the contract of clustseg.bundle/1.",
+        },
+      ),
+    );
+  } else {
+    item.resolve({ labels: reply.data, ms: reply.ms });
+  }
+}
+
+function runFailed(reason: string, width: number, height: number): ClustsegError {
+  if (/bad_alloc|bad allocation|out of memory|failed to allocate|cudaMalloc/i.test(reason)) {
+    return new ClustsegError(
+      "MODEL_OUT_OF_MEMORY",
+      `Not enough memory to run the graph on ${width} x ${height} pixels.`,
+      {
+        hint: "Lower the number of images at once, or input.tile.max_pixels in model.json.",
+        cause: reason,
+      },
+    );
+  }
+  return new ClustsegError("MODEL_RUN_FAILED", `The graph failed on ${width} x ${height} pixels: ${reason}`, {
+    hint: "If it happens with one image only, report it together with that image.",
+    cause: reason,
+  });
+}
+
+function refusedError(refused: readonly RefusedProvider[]): ClustsegError {
+  const reasons = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join("; ");
+  // The CPU provider is always there: if it refuses, it is the graph that is wrong.
+  if (refused.some(({ provider }) => provider === "cpu")) return loadFailed(reasons);
+  return new ClustsegError("MODEL_PROVIDER_UNAVAILABLE", `No execution provider could be opened (${reasons}).`, {
+    hint: 'Run "clustseg doctor" to see what is missing, or allow "cpu".',
+  });
+}
+
+function loadFailed(why: string, cause?: unknown): ClustsegError {
+  const detail = cause instanceof Error ? `${why}: ${cause.message}` : why;
+  return new ClustsegError("MODEL_LOAD_FAILED", `The graph could not be opened: ${detail}`, {
+    hint: 'Run "clustseg doctor"; the graph may need a newer onnxruntime-node.',
+    cause,
+  });
+}
+
+function workerDied(how: string, cause?: unknown): ClustsegError {
+  const detail = cause instanceof Error ? `${how}: ${cause.message}` : how;
+  return new ClustsegError("MODEL_WORKER_DIED", `The thread that runs the graph died: ${detail}`, {
+    hint: "Try again with fewer images at once; if it happens again with one image, report it with that image.",
+    cause,
+  });
+}
+
+function closed(): ClustsegError {
+  return new ClustsegError("MODEL_CLOSED", "The model was used after it was closed.", {
+    hint: "Keep the model open until the last image is done.",
+  });
+}

@@ -1,0 +1,135 @@
+import { segmentsToCsv } from "../segments/csv.js";
+import { ClustsegError } from "../segments/errors.js";
+import { meanColorPicture } from "../segments/mean-colour.js";
+import { overlayBoundaries } from "../segments/overlay.js";
+import type { SegmentMap } from "../segments/segment-map.js";
+import { type SegmentRow, segmentTable } from "../segments/table.js";
+import { type DecodeOptions, decodeImage } from "./decode.js";
+import { encodeIds, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
+import type { DecodedImage, Frame } from "./frame.js";
+import { chooseGrid } from "./grid.js";
+import type { Model } from "./open-model.js";
+import { completeParameters } from "./superpixels.js";
+
+/** Extra files that can be asked for beside segments.png: format -> file name. */
+export const resultFormats = {
+  overlay: "overlay.png",
+  "overlay-jpg": "overlay.jpg",
+  mean: "mean.png",
+  csv: "segments.csv",
+} as const;
+
+export type ResultFormat = keyof typeof resultFormats;
+
+/** What is asked of one image. */
+export interface SegmenterRequest {
+  readonly task: string;
+  readonly parameters: Readonly<Record<string, string | number | boolean>>;
+  /** Keys of `resultFormats`; "segments" may be named too and is always made. */
+  readonly formats: readonly string[];
+}
+
+export interface SegmenterResult {
+  readonly frame: Frame;
+  readonly segments: readonly SegmentRow[];
+  /** File name -> bytes: segments.png and the formats asked for. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Milliseconds; `infer` is the graph alone, without the time in line for it. */
+  readonly ms: { readonly decode: number; readonly infer: number; readonly encode: number };
+}
+
+/** The pipeline's Segmenter port, on a model: image bytes in, result files out. */
+export interface ModelSegmenter {
+  readonly model: {
+    readonly name: string;
+    readonly version: string;
+    readonly sha256: string;
+    readonly tasks: readonly string[];
+  };
+  process(bytes: Uint8Array, request: SegmenterRequest): Promise<SegmenterResult>;
+}
+
+/**
+ * Call `process` for several images at once: decoding and encoding run on libuv's threads and the graph on its own, so
+ * that the stages of different images overlap. The caller bounds how many.
+ */
+export function createSegmenter(model: Model, options: DecodeOptions = {}): ModelSegmenter {
+  const { name, version, tasks, graph } = model.manifest;
+  return {
+    model: { name, version, tasks, sha256: graph.sha256 },
+    async process(bytes, request) {
+      assertTask(request.task, tasks);
+      const formats = asFormats(request.formats);
+      const parameters = completeParameters(request.parameters, model.manifest);
+      const begin = performance.now();
+      const image = await decodeImage(bytes, options);
+      const decoded = performance.now();
+      let infer = 0;
+      const map = await model.segment(image, parameters, {
+        onGraphTime: (ms) => {
+          infer = ms;
+        },
+      });
+      const segmented = performance.now();
+      const segments = segmentTable(map, image.data);
+      const files = await resultFiles(formats, map, image, segments);
+      return {
+        frame: notedFrame(image, parameters.superpixels),
+        segments,
+        files,
+        ms: { decode: decoded - begin, infer, encode: performance.now() - segmented },
+      };
+    },
+  };
+}
+
+/** In the order of `resultFormats`, whatever the order asked, so that equal requests give equal results. */
+async function resultFiles(
+  formats: ReadonlySet<ResultFormat>,
+  map: SegmentMap,
+  image: DecodedImage,
+  segments: readonly SegmentRow[],
+): Promise<Map<string, Uint8Array>> {
+  const { width, height } = map;
+  const drawn = formats.has("overlay") || formats.has("overlay-jpg") ? overlayBoundaries(map, image.data) : undefined;
+  const waiting: [string, Promise<Uint8Array> | Uint8Array][] = [["segments.png", encodeIds(map)]];
+  if (drawn !== undefined && formats.has("overlay"))
+    waiting.push([resultFormats.overlay, encodeRgbPng(drawn, width, height)]);
+  if (drawn !== undefined && formats.has("overlay-jpg")) {
+    waiting.push([resultFormats["overlay-jpg"], encodeRgbJpeg(drawn, width, height)]);
+  }
+  // Flat areas: a higher level makes the file much smaller in hardly more time.
+  if (formats.has("mean"))
+    waiting.push([resultFormats.mean, encodeRgbPng(meanColorPicture(map, segments), width, height, 6)]);
+  if (formats.has("csv")) waiting.push([resultFormats.csv, new TextEncoder().encode(segmentsToCsv(segments))]);
+  const files = await Promise.all(waiting.map(async ([file, bytes]) => [file, await bytes] as const));
+  return new Map(files);
+}
+
+function notedFrame(image: DecodedImage, superpixels: number): Frame {
+  const { rows, columns } = chooseGrid(superpixels, image.width, image.height);
+  if (rows * columns >= superpixels) return image.frame;
+  const note = `${superpixels} superpixels asked, but there is room for ${rows * columns}`;
+  return { ...image.frame, notes: [...image.frame.notes, note] };
+}
+
+function asFormats(formats: readonly string[]): ReadonlySet<ResultFormat> {
+  const known = new Set<ResultFormat>();
+  for (const format of formats) {
+    if (format === "segments") continue;
+    if (!Object.hasOwn(resultFormats, format)) {
+      throw new ClustsegError("FORMAT_UNKNOWN", `There is no format called "${format}".`, {
+        hint: `Formats: segments (always made), ${Object.keys(resultFormats).join(", ")}.`,
+      });
+    }
+    known.add(format as ResultFormat);
+  }
+  return known;
+}
+
+function assertTask(task: string, tasks: readonly string[]): void {
+  if (tasks.includes(task)) return;
+  throw new ClustsegError("TASK_UNSUPPORTED", `The model does not do the task "${task}".`, {
+    hint: `Tasks of this model: ${tasks.join(", ")}.`,
+  });
+}

@@ -1,0 +1,100 @@
+// @ts-check
+// The thread that owns the onnxruntime session: session.run blocks its thread for as long as it takes.
+//
+// Plain JavaScript on purpose. A worker is started by file name, so the same file must be there beside runner.ts when tests run
+// the TypeScript sources, and beside the bundle in dist/ (the build copies or bundles it to dist/worker.js). Being
+// JavaScript it runs in both places as it is; its types are checked by JSDoc.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
+
+/**
+ * @typedef {import("./worker-protocol.js").WorkerStart} WorkerStart
+ * @typedef {import("./worker-protocol.js").WorkerRequest} WorkerRequest
+ * @typedef {import("./worker-protocol.js").WorkerReply} WorkerReply
+ */
+
+const port = parentPort;
+if (port === null) throw new Error("worker.js is started by runner.ts, as a worker thread");
+
+// What goes wrong comes back as a reply; onnxruntime would also print it to stderr.
+env.logLevel = "fatal";
+
+/** @type {(message: WorkerReply, transfer?: ArrayBuffer[]) => void} */
+const reply = (message, transfer = []) => port.postMessage(message, transfer);
+
+/** @type {(error: unknown) => string} */
+const reasonOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** @param {WorkerStart} start */
+async function open(start) {
+  /** @type {{ provider: "cpu" | "cuda", reason: string }[]} */
+  const refused = [];
+  for (const provider of start.executionProviders) {
+    try {
+      const session = await InferenceSession.create(start.graph, {
+        executionProviders: [provider],
+        intraOpNumThreads: start.threads,
+        interOpNumThreads: 1,
+        executionMode: "sequential",
+        graphOptimizationLevel: "all",
+        // Memory patterns are planned and kept for every input shape, and here each image may have another.
+        enableMemPattern: false,
+        logSeverityLevel: 4,
+      });
+      return { session, provider, refused };
+    } catch (error) {
+      refused.push({ provider, reason: reasonOf(error) });
+    }
+  }
+  reply({ kind: "refused", refused });
+  return undefined;
+}
+
+/** @type {(tensors: readonly InferenceSession.ValueMetadata[]) => { name: string, type: string, shape: (number | string)[] }[]} */
+const described = (tensors) =>
+  tensors.map((tensor) =>
+    tensor.isTensor
+      ? { name: tensor.name, type: tensor.type, shape: [...tensor.shape] }
+      : { name: tensor.name, type: "not a tensor", shape: [] },
+  );
+
+/** @type {(session: InferenceSession, request: Extract<WorkerRequest, { kind: "run" }>) => Promise<void>} */
+async function run(session, request) {
+  const { id, image, width, height, superpixels, rows, columns } = request;
+  try {
+    const begin = performance.now();
+    const { labels } = await session.run({
+      image: new Tensor("uint8", image, [1, height, width, 3]),
+      superpixels: new Tensor("int64", BigInt64Array.of(BigInt(superpixels)), [1]),
+      grid: new Tensor("int64", BigInt64Array.of(BigInt(rows), BigInt(columns)), [2]),
+    });
+    const ms = performance.now() - begin;
+    if (labels === undefined) throw new Error("the graph has no output called labels");
+    const data = /** @type {Uint16Array<ArrayBuffer>} */ (labels.data);
+    reply({ kind: "labels", id, type: labels.type, dims: labels.dims, data, ms }, [data.buffer]);
+  } catch (error) {
+    reply({ kind: "failed", id, reason: reasonOf(error) });
+  }
+}
+
+const opened = await open(/** @type {WorkerStart} */ (workerData));
+if (opened !== undefined) {
+  const { session, provider, refused } = opened;
+  // One after the other: a session that runs uses all its threads anyway.
+  let last = Promise.resolve();
+  port.on("message", (/** @type {WorkerRequest} */ request) => {
+    last = last.then(async () => {
+      if (request.kind === "run") return run(session, request);
+      await session.release();
+      port.close();
+    });
+  });
+  reply({
+    kind: "ready",
+    provider,
+    refused,
+    inputs: described(session.inputMetadata),
+    outputs: described(session.outputMetadata),
+  });
+}
