@@ -1,0 +1,87 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import type { ObjectStore } from "../../layers/pipeline/ports.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
+import type { ExitCode } from "../exit.js";
+import { type Io, plural, printable, silenced } from "../io.js";
+import { addOutputOptions, wholeNumber } from "../options.js";
+import type { SegmentImagesOptions } from "../segment-images.js";
+import { below, openStore } from "../stores.js";
+
+const help = `
+The example images are uploaded to a local bucket, which is a folder, and go through the stages that run in the cloud as
+well: intake, plan, segment, publish, summarize. Results are masks, overlays and mean colour pictures.
+
+Examples:
+  clustseg demo
+  clustseg demo --superpixels 1000 --force
+`;
+
+/** `clustseg demo`, which is `npm start` */
+export function addDemoCommand(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  const command = program
+    .command("demo")
+    .description("segment the example images: the whole of it in a few seconds")
+    .option("--out <dir>", "where bucket and results go", "./out/demo")
+    .option("--superpixels <n>", "how many superpixels to ask for an image (default: the model's own)", wholeNumber(1))
+    .option("--force", "segment again what has a current result");
+  addOutputOptions(command, "print JSON lines on stdout, as `segment` does")
+    .addHelpText("after", help)
+    .action(async (_: unknown, self: Command) => {
+      const asked =
+        self.optsWithGlobals<Pick<SegmentImagesOptions, "out" | "superpixels" | "force" | "json" | "quiet">>();
+      done(await demo(io, asked));
+    });
+}
+
+async function demo(
+  io: Io,
+  asked: Pick<SegmentImagesOptions, "out" | "superpixels" | "force" | "json" | "quiet">,
+): Promise<ExitCode> {
+  const talk = asked.quiet || asked.json ? silenced(io) : io;
+  const uploads = await openStore(below(asked.out, "uploads"), io.cwd);
+  const names = await upload(uploads);
+  talk.print(`${plural(names.length, "example image")} in the local bucket ${printable(below(asked.out, "uploads"))}`);
+
+  const out = below(asked.out, "results");
+  const source = { uploads, intake: { kind: "prefix", prefix: "" }, problems: [] } as const;
+  const options = { ...asked, out, task: "superpixel", formats: ["mean", "overlay"], provider: "cpu" } as const;
+  const { segmentImages } = await import("../segment-images.js");
+  return segmentImages(io, source, options, () => [
+    "",
+    `masks     ${printable(below(out, "<image>/segments.png"))}, metadata.json beside it`,
+    `overlays  ${printable(below(out, "<image>/overlay.png"))}: begin with ${printable(below(out, `${names[0]}/overlay.png`))}`,
+    `means     ${printable(below(out, "<image>/mean.png"))}`,
+    `report    ${printable(below(out, "report.json"))}`,
+    "",
+    "Your own images: npx clustseg segment <folder> --overlay",
+  ]);
+}
+
+/** Put the examples into the bucket, those that are not there as they are: an image that is written again counts as new. */
+async function upload(uploads: ObjectStore): Promise<string[]> {
+  const folder = examplesFolder();
+  const names = (await readdir(folder)).sort();
+  for (const name of names) {
+    const bytes = await readFile(path.join(folder, name));
+    const there = await uploads.head(name);
+    const same = there?.size === bytes.length && bytes.equals((await uploads.get(name)).body);
+    if (!same) await uploads.put(name, bytes);
+  }
+  return names;
+}
+
+/** examples/images of this package: above this module, whether it is a source or bundled. */
+function examplesFolder(): string {
+  for (let folder = path.dirname(fileURLToPath(import.meta.url)); ; folder = path.dirname(folder)) {
+    const images = path.join(folder, "examples", "images");
+    if (existsSync(images)) return images;
+    if (path.dirname(folder) === folder) break;
+  }
+  throw new ClustsegError("SOURCE_NOT_FOUND", "the example images are not here", {
+    hint: "They come with the repository. Try your own: clustseg segment <folder> --overlay",
+  });
+}

@@ -1,0 +1,85 @@
+import path from "node:path";
+import type { Command } from "commander";
+import type { ResultMetadata } from "../../layers/pipeline/contracts.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
+import { type ExitCode, exitCodes } from "../exit.js";
+import { byteSize, count, type Io, jsonLine, printable } from "../io.js";
+import { isS3Address, openStore } from "../stores.js";
+import { table } from "../table.js";
+
+const help = `
+Prints what the result says of itself and checks it: that segments.png has ids 1 to n without gaps, and agrees with
+metadata.json in size, number, areas and boxes, and that all files are there. Exits with 1 when a check fails.
+
+Examples:
+  clustseg inspect masks/a/b.jpg
+  clustseg inspect s3://bucket/masks/a/b.jpg --json
+`;
+
+/** `clustseg inspect <result>` */
+export function addInspectCommand(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  program
+    .command("inspect")
+    .description("tell what a result is, and whether it is whole")
+    .argument("<result>", "the folder of an image's result, or its metadata.json; a path or an s3:// address")
+    .option("--json", "print one JSON document on stdout")
+    .addHelpText("after", help)
+    .action(async (result: string, { json }: { json?: true }) => done(await inspect(io, result, json ?? false)));
+}
+
+async function inspect(io: Io, given: string, json: boolean): Promise<ExitCode> {
+  const { checkResult } = await import("../check-result.js");
+  const { decodeMetadata } = await import("../../layers/pipeline/metadata.js");
+  const folder = folderOf(given);
+  const store = await openStore(folder, io.cwd);
+  const { body } = await store.get("metadata.json").catch((cause: unknown) => {
+    if (!(cause instanceof ClustsegError) || cause.code !== "OBJECT_NOT_FOUND") throw cause;
+    throw new ClustsegError("RESULT_NOT_FOUND", `there is no metadata.json in ${folder}`, {
+      hint: "Give the folder of one image's result, such as masks/a/b.jpg.",
+      cause,
+    });
+  });
+  const metadata = decodeMetadata(body, path.join(given === folder ? folder : path.dirname(given), "metadata.json"));
+  const checks = await checkResult(store, metadata);
+  const { segments_info: segments, ...about } = metadata;
+  const biggest = [...segments].sort((a, b) => b.area - a.area || a.id - b.id).slice(0, 5);
+  if (json) io.print(jsonLine({ ...about, biggest, checks }));
+  else printResult(io, metadata, biggest, checks);
+  return checks.every(({ ok }) => ok) ? exitCodes.done : exitCodes.rejected;
+}
+
+function folderOf(given: string): string {
+  if (!/(^|[/\\])metadata\.json$/.test(given)) return given;
+  return isS3Address(given) ? given.slice(0, given.lastIndexOf("/") + 1) : path.dirname(given);
+}
+
+function printResult(
+  io: Io,
+  metadata: ResultMetadata,
+  biggest: ResultMetadata["segments_info"],
+  checks: readonly { readonly what: string; readonly ok: boolean; readonly found?: string }[],
+): void {
+  const { source, frame, model, task, parameters, segments, files } = metadata;
+  const settings = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
+  const lines: [string, string][] = [
+    ["source", `${source.key} (${byteSize(source.size)}) of ${source.uri}`],
+    ["frame", `${frame.width} x ${frame.height} pixels, upright`],
+    ["model", `${model.name} ${model.version}, sha256 ${model.sha256.slice(0, 12)}…`],
+    ["task", [task, ...settings].join(", ")],
+    ["segments", count(segments)],
+    ["files", files.map(({ name, bytes }) => `${name} ${byteSize(bytes)}`).join(", ")],
+    ["id", metadata.result_id],
+  ];
+  for (const [name, text] of lines) io.print(`${name.padEnd(9)} ${printable(text)}`);
+  const pixels = frame.width * frame.height;
+  const rows = biggest.map(({ id, area, bbox }) => [
+    String(id),
+    count(area),
+    `${((100 * area) / pixels).toFixed(1)}%`,
+    bbox.join(", "),
+  ]);
+  io.print(`\n${table(["biggest", "pixels", "part", "box (x, y, width, height)"], rows, [0, 1, 2])}\n`);
+  for (const { what, ok, found } of checks) {
+    io.print(`${ok ? "ok " : "BAD"} ${what}${found === undefined ? "" : `: ${printable(found)}`}`);
+  }
+}

@@ -1,0 +1,74 @@
+import { type Command, Option } from "commander";
+import type { ExitCode } from "../exit.js";
+import { type Io, printable } from "../io.js";
+import { addOutputOptions, addWorkOptions, failureBudget } from "../options.js";
+import type { SegmentImagesOptions } from "../segment-images.js";
+import { below } from "../stores.js";
+
+const help = `
+Sources:
+  photos/                    all images below a folder, recognised by their extension (jpg, png, webp, gif, tif, avif)
+  a.jpg b.png                files, tried whatever they are called
+  'photos/**/*.jpg'          a glob (in quotes, or the shell expands it), searched for images like a folder
+  list.txt                   a list: one path a line, relative to the list
+  s3://bucket/prefix/        all images below a prefix, or s3://bucket/key for one (credentials as the AWS SDK finds them)
+Several may be given, except s3://.
+
+Results, for the image a/b.jpg:
+  <out>/a/b.jpg/segments.png   ids of the segments, grey, 8 or 16 bit: 1 to n, 0 = none; the size of the upright image
+  <out>/a/b.jpg/metadata.json  source, frame, model, parameters, and area, box, centroid and colour of each segment
+  <out>/a/b.jpg/overlay.png, overlay.jpg, mean.png, segments.csv   if asked with --formats
+  <out>/report.json            what the run came to; <out>/reports/ has it for each run, with the outcome of each image
+Paths are those below the folder given; for files, lists and globs, below the deepest folder that holds them all.
+
+A command that was stopped or killed goes on where it was when it is given again, and what has a current result (same
+image, model and settings) is skipped.
+
+--json prints one JSON object a line: {"type":"item",…} for each image worked on, then {"type":"report",…};
+{"type":"error",…} when it failed.
+
+Examples:
+  clustseg segment photos --overlay
+  clustseg segment photos --superpixels 600 --formats overlay,csv --out masks
+  clustseg segment 'photos/2024-*/*.jpg' --max-failures 5%
+  clustseg segment s3://bucket/photos/ --out s3://bucket/masks/
+  clustseg segment photos --json | jq -c 'select(.status == "rejected")'
+`;
+
+export interface SegmentOptions extends SegmentImagesOptions {
+  readonly maxFailures?: SegmentImagesOptions["failureBudget"];
+}
+
+/** `clustseg segment <source...>` */
+export function addSegmentCommand(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  const command = program
+    .command("segment")
+    .description("segment images: a mask and metadata for each")
+    .argument("<source...>", "files, folders, globs, lists, or one s3:// address")
+    .option("--out <dir>", "where the results go: a folder, or s3://bucket/prefix/", "./masks");
+  addWorkOptions(command)
+    .option("--resume", "skip what has a current result, go on with what was begun (this is what happens anyway)")
+    .addOption(new Option("--force", "segment again what has a current result").conflicts("resume"))
+    .option(
+      "--max-failures <n|n%>",
+      "stop when more images than that are rejected; a part counts from the 20th image on (default: never)",
+      failureBudget,
+    );
+  addOutputOptions(command, "print JSON lines on stdout, and no progress")
+    .addHelpText("after", help)
+    .action(async (given: string[], own: SegmentOptions, self: Command) => {
+      const { maxFailures, ...rest } = self.optsWithGlobals<SegmentOptions>();
+      const options = maxFailures === undefined ? rest : { ...rest, failureBudget: maxFailures };
+      const { openSource } = await import("../source.js");
+      const source = await openSource(given, { cwd: io.cwd, out: own.out });
+      const { segmentImages } = await import("../segment-images.js");
+      done(await segmentImages(io, source, options, () => whereLines(own.out)));
+    });
+}
+
+function whereLines(out: string): string[] {
+  return [
+    `masks   ${printable(below(out, "<image>/segments.png"))}, metadata.json beside it`,
+    `report  ${printable(below(out, "report.json"))}`,
+  ];
+}

@@ -1,0 +1,83 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { FailureBudget } from "../layers/pipeline/failure-budget.js";
+
+/** What the commands that segment have in common, as commander parses it. */
+export interface WorkOptions {
+  readonly task: string;
+  readonly model?: string;
+  readonly superpixels?: number;
+  readonly formats: readonly string[];
+  readonly overlay?: true;
+  readonly concurrency?: number;
+  readonly threads?: number;
+  readonly provider: "cpu" | "cuda";
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** Options that every command has, defined by the program. */
+export interface CommonOptions {
+  readonly debug?: true;
+}
+
+export function addWorkOptions(command: Command): Command {
+  return command
+    .option("--task <name>", "what to make of the images; a model says which tasks it does", "superpixel")
+    .option("--model <name|dir>", "a model that ships, or the folder of a bundle (default: clustseg-superpixel)")
+    .option("--superpixels <n>", "how many superpixels to ask for an image (default: the model's own)", wholeNumber(1))
+    .addOption(
+      new Option("--formats <list>", "files beside the masks: segments (always made), overlay, overlay-jpg, mean, csv")
+        .argParser(nameList)
+        .default([], "segments"),
+    )
+    .option("--overlay", "short for --formats overlay: the image with the segments' borders drawn on it")
+    .option("--concurrency <n>", "images in work at once (default: one more than there are cores)", wholeNumber(1, 256))
+    .option("--threads <n>", "threads of the model (default: all cores)", wholeNumber(1, 1024))
+    .addOption(
+      new Option("--provider <name>", "what the model runs on; `doctor` tells which work")
+        .choices(["cpu", "cuda"])
+        .default("cpu"),
+    );
+}
+
+export function addOutputOptions(command: Command, json: string): Command {
+  return command.addOption(new Option("--json", json).conflicts("quiet")).option("--quiet", "print nothing but errors");
+}
+
+/** Names without duplicates; "segments" stands for what is always made. */
+export function extraFormats({ formats, overlay }: Pick<WorkOptions, "formats" | "overlay">): string[] {
+  const asked = new Set(overlay ? [...formats, "overlay"] : formats);
+  asked.delete("segments");
+  return [...asked].sort();
+}
+
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`Expected a whole number ${range}.`);
+  };
+}
+
+export function seconds(text: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 3600) return value;
+  throw new InvalidArgumentError("Expected seconds, above 0 and at most 3600.");
+}
+
+function nameList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("Expected names with commas between them: overlay,csv.");
+  return names;
+}
+
+/** "20" or "5%". */
+export function failureBudget(text: string): FailureBudget {
+  const match = /^(\d+)(?:\.\d+)?(%?)$/.exec(text);
+  const value = Number.parseFloat(text);
+  if (match === null || (match[2] === "" && text.includes(".")) || (match[2] === "%" && value > 100)) {
+    throw new InvalidArgumentError("Expected a whole number, such as 20, or a part of all images, such as 5%.");
+  }
+  return match[2] === "%" ? { maxRatio: value / 100 } : { maxRejected: value };
+}

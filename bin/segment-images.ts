@@ -1,0 +1,80 @@
+import type { RunResult } from "../layers/pipeline/run.js";
+import type { RunEvent } from "../layers/pipeline/run-events.js";
+import type { FolderProblem } from "../layers/storage/folder-list.js";
+import type { ExitCode } from "./exit.js";
+import { exitCodeOf, reportError } from "./exit.js";
+import { type Io, jsonLine, silenced } from "./io.js";
+import type { CommonOptions, WorkOptions } from "./options.js";
+import { noProgress, openProgress } from "./progress.js";
+import type { Source } from "./source.js";
+import { listenForStop, stopText } from "./stop.js";
+import { openOutput } from "./stores.js";
+import { exitCodeOfRun, FirstImages, noteProblems, noteRejects, summaryLine } from "./summary.js";
+import { openWork, type RunSettings } from "./work.js";
+
+export interface SegmentImagesOptions extends WorkOptions, CommonOptions, Pick<RunSettings, "failureBudget"> {
+  readonly out: string;
+  readonly force?: true;
+}
+
+/**
+ * Segment the images of a source into an output, with progress, a table and a summary; stops cleanly at a signal.
+ * @param where lines for the end of the summary: where the results are
+ */
+export async function segmentImages(
+  io: Io,
+  source: Source,
+  options: SegmentImagesOptions,
+  where: (result: RunResult) => readonly string[],
+): Promise<ExitCode> {
+  const talk = options.quiet ? silenced(io) : io;
+  const progress = options.quiet || options.json ? noProgress(talk) : openProgress(talk);
+  const stop = listenForStop(() => progress.say(stopText));
+  const images = new FirstImages();
+  const onEvent = (event: RunEvent) => {
+    progress.show(event);
+    if (event.type !== "item") return;
+    images.add(event.outcome);
+    if (options.json) io.print(jsonLine({ type: "item", ...event.outcome }));
+  };
+  try {
+    const stores = { uploads: source.uploads, ...(await openOutput(options.out, io.cwd)) };
+    const work = await openWork(options);
+    const { force = false, failureBudget } = options;
+    const budget = failureBudget === undefined ? {} : { failureBudget };
+    const result = await work
+      .run(stores, source.intake, { force, signal: stop.signal, onEvent, ...budget })
+      .finally(() => work.close());
+    progress.end();
+    return tell(talk, options, result, source.problems, { table: images.table(), where: where(result) });
+  } catch (error) {
+    progress.end();
+    // The links and folders that were passed over may be why nothing was found.
+    noteProblems(talk, source.problems);
+    throw error;
+  } finally {
+    stop.release();
+  }
+}
+
+function tell(
+  io: Io,
+  options: SegmentImagesOptions,
+  { report, error }: RunResult,
+  problems: readonly FolderProblem[],
+  people: { readonly table: string | undefined; readonly where: readonly string[] },
+): ExitCode {
+  const warnings = problems.map(({ path, error }) => ({ path, ...error.toJSON() }));
+  if (options.json) {
+    io.print(jsonLine({ type: "report", ...report, warnings }));
+  } else {
+    noteProblems(io, problems);
+    noteRejects(io, report);
+    if (people.table !== undefined) io.print(`${people.table}\n`);
+    io.print(summaryLine(report));
+    for (const line of people.where) io.print(line);
+  }
+  if (error === undefined) return exitCodeOfRun(report, problems);
+  reportError(io, error, { json: options.json ?? false, debug: options.debug ?? false });
+  return exitCodeOf(error);
+}

@@ -1,0 +1,38 @@
+import path from "node:path";
+import type { ObjectStore } from "../layers/pipeline/ports.js";
+import { FolderStore, type FolderStoreOptions } from "../layers/storage/folder-store.js";
+
+/** Where runs keep what is not a result, below the output. */
+const stagingFolder = ".clustseg";
+
+export function isS3Address(address: string): boolean {
+  return address.startsWith("s3://");
+}
+
+/**
+ * A store by its address: a folder's path, or s3://bucket/prefix.
+ * @throws ClustsegError STORE_URI_INVALID
+ */
+export async function openStore(address: string, cwd: string, options: FolderStoreOptions = {}): Promise<ObjectStore> {
+  if (!isS3Address(address)) return new FolderStore(path.resolve(cwd, address), options);
+  // The AWS SDK takes a quarter of a second to load, so only those who name a bucket wait for it.
+  // Which Node this program wants is its own to say; the SDK's view of it would stand above every run's output.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+  const { parseS3Uri, S3Store } = await import("../layers/storage/s3-store.js");
+  const { bucket, key } = parseS3Uri(address);
+  return new S3Store({ bucket, prefix: key === "" || key.endsWith("/") ? key : `${key}/` });
+}
+
+/** Results and staging for what a person gave as --out. */
+export async function openOutput(
+  out: string,
+  cwd: string,
+): Promise<{ readonly results: ObjectStore; readonly staging: ObjectStore }> {
+  const results = await openStore(out, cwd);
+  return { results, staging: await openStore(below(out, stagingFolder), cwd) };
+}
+
+/** An address below another one. */
+export function below(address: string, name: string): string {
+  return isS3Address(address) ? `${address.replace(/\/+$/, "")}/${name}` : path.join(address, name);
+}

@@ -1,0 +1,71 @@
+import type { ItemOutcome, RunReport } from "../layers/pipeline/contracts.js";
+import type { FolderProblem } from "../layers/storage/folder-list.js";
+import { type ExitCode, exitCodes } from "./exit.js";
+import { count, duration, type Io, plural, printable } from "./io.js";
+import { table } from "./table.js";
+
+type Segmented = Extract<ItemOutcome, { status: "segmented" }>;
+
+/** More than this says nothing that report.json does not say better. */
+const mostTabled = 20;
+const mostRejects = 10;
+
+/** Remembers the first images of a run, for the table at its end. */
+export class FirstImages {
+  readonly #images: Segmented[] = [];
+
+  add(outcome: ItemOutcome): void {
+    if (outcome.status === "segmented" && this.#images.length <= mostTabled) this.#images.push(outcome);
+  }
+
+  /** undefined when there are none, or too many. */
+  table(): string | undefined {
+    const images = this.#images;
+    if (images.length === 0 || images.length > mostTabled) return undefined;
+    const rows = [...images].sort((a, b) => (a.key < b.key ? -1 : 1)).map(imageRow);
+    return table(["image", "size", "segments", "ms"], rows, [1, 2, 3]);
+  }
+}
+
+function imageRow({ key, frame, segments, ms }: Segmented): string[] {
+  const spent = ms.decode + ms.infer + ms.encode;
+  return [printable(key), `${frame.width} x ${frame.height}`, count(segments), count(Math.round(spent))];
+}
+
+/** "12 images: 11 segmented, 1 rejected, in 3.4 s (3.5 a second)" */
+export function summaryLine(report: RunReport): string {
+  const { total, segmented, skipped, rejected, pending } = report.items;
+  if (skipped === total) return `${plural(total, "image")}: all have their masks already (--force makes them again)`;
+  const parts = [
+    `${count(segmented)} segmented`,
+    ...(skipped > 0 ? [`${count(skipped)} skipped (already there)`] : []),
+    ...(rejected > 0 ? [`${count(rejected)} rejected`] : []),
+    ...(pending > 0 ? [`${count(pending)} not yet done`] : []),
+  ];
+  const rate = report.images_per_second > 0 ? ` (${report.images_per_second.toFixed(1)} a second)` : "";
+  return `${plural(total, "image")}: ${parts.join(", ")}, in ${duration(report.seconds)}${rate}`;
+}
+
+/** The first rejected images, with the reasons. */
+export function noteRejects(io: Io, report: RunReport): void {
+  const { rejected } = report.items;
+  for (const { key, code, message, hint } of report.rejected.slice(0, mostRejects)) {
+    io.note(`rejected ${printable(key)}: ${printable(message.replace(/\.$/, ""))} [${code}]. ${printable(hint)}`);
+  }
+  if (rejected > mostRejects) io.note(`… and ${count(rejected - mostRejects)} more, in ${report.items_file}`);
+}
+
+/** Links and folders that a listing passed over. */
+export function noteProblems(io: Io, problems: readonly FolderProblem[]): void {
+  for (const { path, error } of problems) {
+    io.note(`passed over ${printable(path)}: ${printable(error.message)} [${error.code}]`);
+  }
+}
+
+/** A folder that may not be read can hold images, so they count as missed; a link that is passed over does not. */
+export function exitCodeOfRun(report: RunReport, problems: readonly FolderProblem[]): ExitCode {
+  const missed = problems.some(
+    ({ error }) => error.code !== "OBJECT_LINK_LOOP" && error.code !== "OBJECT_OUTSIDE_ROOT",
+  );
+  return report.items.rejected > 0 || missed ? exitCodes.rejected : exitCodes.done;
+}

@@ -1,0 +1,142 @@
+import path from "node:path";
+import type { ItemOutcome, UploadEvent } from "../layers/pipeline/contracts.js";
+import { removeRun } from "../layers/pipeline/plan.js";
+import type { RunStores } from "../layers/pipeline/ports.js";
+import type { RunResult } from "../layers/pipeline/run.js";
+import type { RunEvent } from "../layers/pipeline/run-events.js";
+import { asClustsegError, ClustsegError } from "../layers/segments/errors.js";
+import { type ExitCode, errorText, exitCodes } from "./exit.js";
+import { count, type Io, jsonLine, plural, printable, silenced } from "./io.js";
+import type { CommonOptions, WorkOptions } from "./options.js";
+import { openSource } from "./source.js";
+import { listenForStop, stopText } from "./stop.js";
+import { isS3Address, openOutput } from "./stores.js";
+import { noteProblems } from "./summary.js";
+import { pause, watchFolder } from "./watched-folder.js";
+import { openWork, type Work } from "./work.js";
+
+export interface WatchOptions extends WorkOptions, CommonOptions {
+  readonly out: string;
+  /** Seconds. */
+  readonly settle: number;
+  readonly poll?: true;
+}
+
+const retrySeconds = [5, 15, 60] as const;
+
+/** Segment what lies in a folder and what lands in it, until a signal. Rejected images are told of, and do not end it. */
+export async function watchImages(io: Io, folder: string, options: WatchOptions): Promise<ExitCode> {
+  const talk = options.quiet ? silenced(io) : io;
+  const stop = listenForStop(() => talk.note(stopText));
+  try {
+    const { uploads, intake, problems } = await openSource([folder], { cwd: io.cwd, out: options.out });
+    if (isS3Address(folder) || intake.kind !== "prefix") {
+      throw new ClustsegError("USAGE", `only a folder can be watched, not ${folder}`, {
+        hint: "Segment it instead: clustseg segment takes files, lists and s3:// addresses.",
+      });
+    }
+    const stores = { uploads, ...(await openOutput(options.out, io.cwd)) };
+    const work = await openWork(options);
+    try {
+      const teller = new Teller(talk, options.json ?? false);
+      teller.watching(folder, options.out);
+      const batches = watchFolder({
+        folder: path.resolve(io.cwd, folder),
+        uploads,
+        exclude: isS3Address(options.out) ? [] : [path.resolve(io.cwd, options.out)],
+        settleMs: options.settle * 1000,
+        poll: options.poll ?? false,
+        signal: stop.signal,
+      });
+      for await (const events of batches) await segmentBatch(work, stores, events, teller, stop.signal);
+      noteProblems(talk, problems);
+      return teller.end();
+    } finally {
+      await work.close();
+    }
+  } finally {
+    stop.release();
+  }
+}
+
+/** One batch is one run; it is tried again when the machine was at fault, and given up when the command was. */
+async function segmentBatch(
+  work: Work,
+  stores: RunStores,
+  events: readonly UploadEvent[],
+  teller: Teller,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    let runId: string | undefined;
+    const onEvent = (event: RunEvent) => {
+      if (event.type === "planned") runId = event.runId;
+      if (event.type === "item") teller.item(event.outcome);
+    };
+    try {
+      const result = await work.run(stores, { kind: "events", events }, { signal, onEvent });
+      teller.report(result);
+      // The same files never make the same batch again; what is not done is found in the folder at the next start.
+      if (result.status === "cancelled" && runId !== undefined) await removeRun(stores.staging, runId);
+      return;
+    } catch (thrown) {
+      const error = asClustsegError(thrown);
+      if (error.code === "RUN_CANCELLED") return;
+      const wait = retrySeconds[attempt];
+      if (!error.retryable || wait === undefined) throw error;
+      teller.retry(error, wait);
+      await pause(wait * 1000, signal);
+    }
+  }
+}
+
+/** What `watch` says, for people or as JSON lines. */
+class Teller {
+  #segmented = 0;
+  #rejected = 0;
+  readonly #io: Io;
+  readonly #json: boolean;
+
+  constructor(io: Io, json: boolean) {
+    this.#io = io;
+    this.#json = json;
+  }
+
+  watching(folder: string, out: string): void {
+    if (this.#json) this.#io.print(jsonLine({ type: "watching", folder, out }));
+    else this.#io.note(`watching ${printable(folder)}, results go to ${printable(out)}; Ctrl-C ends it`);
+  }
+
+  item(outcome: ItemOutcome): void {
+    if (outcome.status === "rejected") this.#rejected++;
+    if (outcome.status === "segmented") this.#segmented++;
+    if (this.#json) this.#io.print(jsonLine({ type: "item", ...outcome }));
+    else if (outcome.status === "segmented") {
+      const { key, frame, segments, ms } = outcome;
+      const spent = Math.round(ms.decode + ms.infer + ms.encode);
+      this.#io.print(
+        `${printable(key)}  ${frame.width} x ${frame.height}  ${plural(segments, "segment")}  ${spent} ms`,
+      );
+    } else if (outcome.status === "rejected") {
+      const { code, message } = outcome.error;
+      this.#io.note(`rejected ${printable(outcome.key)}: ${printable(message.replace(/\.$/, ""))} [${code}]`);
+    }
+  }
+
+  report({ report }: RunResult): void {
+    if (this.#json) this.#io.print(jsonLine({ type: "report", ...report }));
+    else if (report.items.skipped > 0) this.#io.note(`${plural(report.items.skipped, "image")} already done`);
+  }
+
+  retry(error: ClustsegError, seconds: number): void {
+    this.#io.note(`${errorText(error, false)}\n  Trying again in ${seconds} s.`);
+  }
+
+  end(): ExitCode {
+    if (!this.#json) {
+      const rejected = this.#rejected > 0 ? `, ${count(this.#rejected)} rejected` : "";
+      this.#io.note(`${plural(this.#segmented, "image")} segmented${rejected}; the same command goes on from here`);
+    }
+    return this.#rejected > 0 ? exitCodes.rejected : exitCodes.done;
+  }
+}

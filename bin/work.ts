@@ -1,0 +1,56 @@
+import { availableParallelism } from "node:os";
+import { openModel } from "../layers/model/open-model.js";
+import { createSegmenter, resultFormats } from "../layers/model/segmenter.js";
+import { completeParameters } from "../layers/model/superpixels.js";
+import type { IntakeSource } from "../layers/pipeline/intake.js";
+import type { RunStores } from "../layers/pipeline/ports.js";
+import { type RunOptions, type RunResult, runPipeline } from "../layers/pipeline/run.js";
+import { ClustsegError } from "../layers/segments/errors.js";
+import { extraFormats, type WorkOptions } from "./options.js";
+
+/** A model that is open, and what a command line asks of it. */
+export interface Work {
+  /** Run the pipeline's stages over one selection of images. */
+  run(stores: RunStores, source: IntakeSource, options: RunSettings): Promise<RunResult>;
+  close(): Promise<void>;
+}
+
+export type RunSettings = Pick<RunOptions, "force" | "failureBudget" | "signal" | "onEvent">;
+
+/**
+ * Open the model that the options name.
+ * @throws ClustsegError FORMAT_UNKNOWN, TASK_UNSUPPORTED, PARAMETER_INVALID, MODEL_*
+ */
+export async function openWork(options: WorkOptions): Promise<Work> {
+  const formats = extraFormats(options);
+  const unknown = formats.find((format) => !Object.hasOwn(resultFormats, format));
+  if (unknown !== undefined) {
+    throw new ClustsegError("FORMAT_UNKNOWN", `there is no format called "${unknown}"`, {
+      hint: `Formats are segments (always made), ${Object.keys(resultFormats).join(", ")}.`,
+    });
+  }
+  const { task, threads, provider, concurrency = availableParallelism() + 1 } = options;
+  const model = await openModel(options.model, {
+    executionProviders: [provider],
+    ...(threads === undefined ? {} : { threads }),
+  });
+  try {
+    const { name, tasks } = model.manifest;
+    if (!tasks.some((known) => known === task)) {
+      throw new ClustsegError("TASK_UNSUPPORTED", `the model ${name} does not do the task "${task}"`, {
+        hint: `It does: ${tasks.join(", ")}. \`clustseg models\` lists the models there are.`,
+      });
+    }
+    // With the defaults filled in, asking for them by number gives the same results as not asking.
+    const parameters = { ...completeParameters({ superpixels: options.superpixels }, model.manifest) };
+    const segmenter = createSegmenter(model);
+    return {
+      run: (stores, source, settings) =>
+        runPipeline({ stores, source, segmenter, task, parameters, formats, concurrency, ...settings }),
+      close: () => model.close(),
+    };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}

@@ -1,0 +1,195 @@
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { clustseg, inProcess, jsonLines, photo, photos, start, workspace } from "./cli.js";
+
+const few = ["--superpixels", "12"];
+
+describe("clustseg segment", () => {
+  it("segments a folder with all formats, and the second time skips, and with --force does it again", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "a.jpg", "b/c.JPG");
+    await writeFile(join(cwd, "in/notes.md"), "not an image");
+    const args = ["segment", "in", ...few, "--formats", "segments,overlay,mean,csv"];
+
+    const first = await clustseg(cwd, ...args);
+    const made = await stat(join(cwd, "masks/a.jpg/segments.png"));
+    const second = await inProcess(cwd, ...args, "--resume");
+    const kept = await stat(join(cwd, "masks/a.jpg/segments.png"));
+    const third = await inProcess(cwd, ...args, "--force");
+    const remade = await stat(join(cwd, "masks/a.jpg/segments.png"));
+
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/b\/c\.JPG +48 x 32.*2 images: 2 segmented/s),
+    });
+    expect((await readdir(join(cwd, "masks/b/c.JPG"))).sort()).toEqual([
+      "mean.png",
+      "metadata.json",
+      "overlay.png",
+      "segments.csv",
+      "segments.png",
+    ]);
+    expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining("all have their masks already") });
+    expect(kept.mtimeMs).toBe(made.mtimeMs);
+    expect(third).toMatchObject({ code: 0, stdout: expect.stringContaining("2 images: 2 segmented") });
+    expect(remade.mtimeMs).toBeGreaterThan(made.mtimeMs);
+  });
+
+  it("takes no results as images when they lie among them", async () => {
+    const cwd = await workspace();
+    await photos(cwd, "a.jpg", "old/b.jpg/overlay.png");
+
+    await inProcess(cwd, "segment", ".", ...few, "--overlay");
+    const { code, stdout } = await inProcess(cwd, "segment", ".", ...few, "--overlay", "--json");
+
+    expect(code).toBe(0);
+    expect(jsonLines(stdout).at(-1)).toMatchObject({ items: { total: 1, skipped: 1 } });
+  });
+
+  it("prints JSON lines and nothing else with --json", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "a.jpg", "b.jpg");
+
+    const { code, stdout, stderr } = await clustseg(cwd, "segment", "in", ...few, "--json");
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const lines = jsonLines(stdout);
+    expect(lines.map(({ type }) => type)).toEqual(["item", "item", "report"]);
+    expect(lines.at(-1)).toMatchObject({ items: { total: 2, segmented: 2 }, warnings: [] });
+  });
+
+  it("prints nothing with --quiet", async () => {
+    const cwd = await workspace();
+    await photos(cwd, "a.jpg");
+    await writeFile(join(cwd, "bad.jpg"), "text");
+
+    expect(await clustseg(cwd, "segment", "a.jpg", "bad.jpg", ...few, "--quiet")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "",
+    });
+  });
+
+  it("segments a glob and a list alike, under paths below the folder that holds all", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "x/a.jpg", "y/a.jpg", "y/b.png");
+    await writeFile(join(cwd, "in/list.txt"), "x/a.jpg\r\ny/gone.jpg\n");
+
+    const glob = await inProcess(cwd, "segment", "in/**/a.jpg", ...few, "--out", "o", "--json");
+    const list = await inProcess(cwd, "segment", "in/list.txt", ...few, "--out", "o", "--json");
+
+    expect(glob.code).toBe(0);
+    expect((await readdir(join(cwd, "o"))).sort()).toEqual([".clustseg", "report.json", "reports", "x", "y"]);
+    expect(list.code).toBe(1);
+    expect(jsonLines(list.stdout).at(-1)).toMatchObject({
+      items: { total: 2, skipped: 1, rejected: 1 },
+      rejected_by_code: { OBJECT_NOT_FOUND: 1 },
+    });
+  });
+
+  it("rejects what is no image, with a code, and its neighbours do not notice", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "good.jpg");
+    const whole = await photo(9, 200, 150);
+    await writeFile(join(cwd, "in/text.jpg"), "I am a text");
+    await writeFile(join(cwd, "in/empty.png"), "");
+    await writeFile(join(cwd, "in/cut.jpg"), whole.subarray(0, whole.length / 2));
+    await symlink("loop.jpg", join(cwd, "in/loop.jpg"));
+    await symlink("..", join(cwd, "in/up"));
+
+    const { code, stdout, stderr } = await clustseg(cwd, "segment", "in", ...few);
+
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/5 images: 1 segmented, 4 rejected/);
+    expect(stderr).toMatch(/rejected text\.jpg: .*\[IMAGE_UNSUPPORTED\]/);
+    expect(stderr).toMatch(/passed over .*up: .*\[OBJECT_/);
+    const report = JSON.parse(await readFile(join(cwd, "masks/report.json"), "utf8"));
+    expect(report.rejected_by_code).toEqual({
+      IMAGE_EMPTY: 1,
+      IMAGE_TRUNCATED: 1,
+      IMAGE_UNSUPPORTED: 1,
+      OBJECT_LINK_LOOP: 1,
+    });
+    expect((await readdir(join(cwd, "masks/good.jpg"))).sort()).toEqual(["metadata.json", "segments.png"]);
+  });
+
+  it("takes odd names, and prints them so that they harm no terminal", async () => {
+    const cwd = await workspace();
+    const names = ["a b.jpg", "grüße 猫.jpg", "1+1.jpg", "a%2Fb.jpg", "..name.jpg", "new\nline\u001b[31m.jpg"];
+    const longest = `${"x".repeat(251)}.jpg`;
+    await photos(join(cwd, "in"), ...names, longest);
+
+    const { code, stdout, stderr } = await clustseg(cwd, "segment", "in", ...few);
+
+    expect(code).toBe(0);
+    expect(stdout).toContain("new\\nline\\u001b[31m.jpg");
+    expect(stdout + stderr).not.toContain("\u001b");
+    for (const name of [...names, longest]) {
+      expect(await readdir(join(cwd, "masks", name))).toContain("segments.png");
+    }
+  });
+
+  it.skipIf(process.getuid?.() === 0)("rejects an image that may not be read", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "a.jpg");
+    await writeFile(join(cwd, "in/secret.jpg"), await photo(), { mode: 0o000 });
+
+    const { code, stdout } = await clustseg(cwd, "segment", "in", ...few, "--json");
+
+    expect(code).toBe(1);
+    expect(jsonLines(stdout).at(-1)).toMatchObject({ rejected_by_code: { OBJECT_UNREADABLE: 1 } });
+  });
+
+  it("gives no more superpixels than there are pixels", async () => {
+    const cwd = await workspace();
+    await writeFile(join(cwd, "tiny.png"), await photo(1, 5, 4));
+
+    const { code } = await inProcess(cwd, "segment", "tiny.png", "--superpixels", "1000", "--out", "o", "--json");
+
+    expect(code).toBe(0);
+    const metadata = JSON.parse(await readFile(join(cwd, "o/tiny.png/metadata.json"), "utf8"));
+    expect(metadata.segments).toBeLessThanOrEqual(20);
+    expect(metadata.frame.notes).toEqual([expect.stringContaining("there is room for 20")]);
+  });
+
+  it("stops when more images are rejected than --max-failures allows", async () => {
+    const cwd = await workspace();
+    await mkdir(join(cwd, "in"));
+    for (const name of ["a", "b", "c"]) await writeFile(join(cwd, `in/${name}.jpg`), "text");
+
+    const { code, stdout } = await inProcess(cwd, "segment", "in", "--max-failures", "1", "--json");
+
+    expect(code).toBe(3);
+    expect(jsonLines(stdout).at(-1)).toMatchObject({ type: "error", code: "RUN_FAILURE_BUDGET" });
+  });
+
+  it("stops cleanly at SIGINT, and the same command goes on to the same results", async () => {
+    const cwd = await workspace();
+    const names = Array.from({ length: 30 }, (_, i) => `${i}.jpg`);
+    await photos(join(cwd, "in"), ...names);
+    const args = ["segment", "in", "--superpixels", "200", "--concurrency", "1", "--json"];
+
+    const first = start(cwd, ...args);
+    await first.until('"type":"item"');
+    first.child.kill("SIGINT");
+    const stopped = await first.ended;
+    const resumed = await clustseg(cwd, ...args);
+
+    expect(stopped.code).toBe(3);
+    expect(stopped.stderr).toMatch(/goes on where it was/);
+    const before = jsonLines(stopped.stdout).find(({ type }) => type === "report") as unknown as Report;
+    expect(before.status).toBe("cancelled");
+    expect(before.items.segmented).toBeGreaterThan(0);
+    expect(before.items.pending).toBeGreaterThan(0);
+    expect(resumed.code).toBe(0);
+    const items = jsonLines(resumed.stdout).filter(({ type }) => type === "item");
+    expect(items).toHaveLength(before.items.pending);
+    for (const name of names) expect(await readdir(join(cwd, "masks", name))).toContain("metadata.json");
+  }, 60_000);
+});
+
+interface Report {
+  readonly status: string;
+  readonly items: { readonly segmented: number; readonly pending: number };
+}
