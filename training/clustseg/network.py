@@ -12,7 +12,7 @@ from .color import RgbToLab
 from .decoder import PixelDecoder
 from .encoder import EfficientNetLite
 from .grid import cell_positions, cell_size, from_cells, grid_tensor, to_cells
-from .rca import GridNeighbourhood, RecurrentCrossAttention
+from .rca import GridNeighbourhood, IndexedGridNeighbourhood, RecurrentCrossAttention
 from .starts import GridStart
 
 
@@ -47,7 +47,7 @@ class SuperpixelConfig:
 
 
 class ClustSeg(nn.Module):
-    """Pixel features by level: what all tasks share. RGB in 0..255, float [N, 3, H, W] -> features by stride, LAB appended."""
+    """Pixel features by level: what all tasks share. RGB in 0..255, float [N, 3, H, W] -> by stride, learned features and LAB."""
 
     def __init__(self, config: SuperpixelConfig) -> None:
         super().__init__()
@@ -56,13 +56,13 @@ class ClustSeg(nn.Module):
         self.lab = RgbToLab()
         self.decoder = PixelDecoder(self.encoder.channels, config.widths, colour_channels=3)
 
-    def forward(self, image: Tensor) -> dict[int, Tensor]:
+    def forward(self, image: Tensor) -> dict[int, tuple[Tensor, Tensor]]:
         # LAB in single precision also under autocast: half of it would show as bands in flat skies.
         with torch.autocast(image.device.type, enabled=False):
             colours = (self.lab(image) - image.new_tensor([50.0, 0.0, 0.0]).view(1, 3, 1, 1)) / 25.0
         levels = self.decoder(self.encoder(image), colours)
         return {
-            stride: torch.cat([levels[stride].to(colours.dtype), F.avg_pool2d(colours, stride) if stride > 1 else colours], 1)
+            stride: (levels[stride].to(colours.dtype), F.avg_pool2d(colours, stride) if stride > 1 else colours)
             for stride in self.config.levels
         }
 
@@ -95,18 +95,21 @@ class SuperpixelClustSeg(nn.Module):
             return self._cluster(features, rows, columns, steps)
 
     def _cluster(
-        self, features: dict[int, Tensor], rows: int | Tensor, columns: int | Tensor, steps: int | None
+        self, features: dict[int, tuple[Tensor, Tensor]], rows: int | Tensor, columns: int | Tensor, steps: int | None
     ) -> list[tuple[int, Tensor]]:
         out: list[tuple[int, Tensor]] = []
         centres = None
+        neighbourhood = self.neighbourhood
+        if not self.training:
+            neighbourhood = IndexedGridNeighbourhood(rows, columns, neighbourhood.offsets)
         for index, (stride, layer) in enumerate(zip(self.config.levels, self.layers)):
-            plane = features[stride].float()
-            height, width = plane.shape[-2:]
-            where = cell_positions(height, width, rows, columns, plane).expand(plane.shape[0], -1, -1, -1)
-            pixels = to_cells(torch.cat([plane, where], dim=1), rows, columns)
+            learned, colours = features[stride]
+            height, width = colours.shape[-2:]
+            where = cell_positions(height, width, rows, columns, colours).expand(colours.shape[0], -1, -1, -1)
+            pixels = to_cells(torch.cat([learned, colours, where], dim=1), rows, columns)
             centres = self.start(pixels) if centres is None else centres
             last = index == len(self.layers) - 1
-            centres, scores = layer(centres, pixels, self.neighbourhood, self.config.finest_steps if last else steps, last=last)
+            centres, scores = layer(centres, pixels, neighbourhood, self.config.finest_steps if last else steps, last=last)
             out += [(stride, score) for score in scores]
         return out
 

@@ -138,3 +138,16 @@ def test_vanilla_cross_attention_normalises_over_pixels():
     weights = module.logits(centres, pixels, FullNeighbourhood()).clamp_min(-1e9).softmax(dim=-1)
     x = pixels[:, :FEATURES].transpose(1, 2)
     torch.testing.assert_close(got.features, centres.features + weights @ module.value(x), atol=1e-6, rtol=1e-6)
+
+
+def test_table_look_up_equals_the_convolutions():
+    from clustseg.rca import IndexedGridNeighbourhood
+
+    by_convolution = GridNeighbourhood().double()
+    by_table = IndexedGridNeighbourhood(3, 5, by_convolution.offsets)
+    torch.manual_seed(4)
+    centres, parts = torch.randn(2, 3, 5, 4).double(), torch.randn(2, 3, 5, 9, 6).double()
+    torch.testing.assert_close(by_table.around(centres), by_convolution.around(centres))
+    torch.testing.assert_close(by_table.collected(parts), by_convolution.collected(parts))
+    for got, wanted in zip(by_table.gather(parts), by_convolution.gather(parts)):
+        torch.testing.assert_close(got, wanted)
