@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ClustsegError } from "../segments/errors.js";
-import { type SegmentMap, segmentMapFromLabels } from "../segments/segment-map.js";
+import { NO_LABEL, type SegmentMap, segmentMapFromLabels } from "../segments/segment-map.js";
 import { type Size, upscaleSegmentMap } from "../segments/upscale.js";
 import type { BundleManifest } from "./bundle.js";
 import type { DecodedImage } from "./frame.js";
@@ -95,9 +95,15 @@ export async function segmentSuperpixels(
 /** As training/clustseg/connectivity.py does it: the smallest area is a part of the mean area of the labels found. */
 function connected(labels: Uint16Array, { width, height }: Size, ratio: number): SegmentMap {
   const seen = new Uint8Array(65_536);
-  for (let i = 0; i < labels.length; i++) seen[labels[i]!] = 1;
+  seen[NO_LABEL] = 1;
   let seeds = 0;
-  for (let label = 0; label < 65_535; label++) seeds += seen[label]!;
+  for (let i = 0, before = NO_LABEL; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (label === before) continue;
+    before = label;
+    seeds += 1 - seen[label]!;
+    seen[label] = 1;
+  }
   const minArea = seeds === 0 ? 0 : Math.floor((ratio * labels.length) / seeds);
   return segmentMapFromLabels(labels, width, height, { minArea });
 }

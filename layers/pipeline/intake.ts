@@ -68,7 +68,7 @@ export async function intake(options: IntakeOptions): Promise<RunRequest> {
     formats: [...new Set(options.formats ?? [])].sort(),
   };
   const { selection, items } = await select(options);
-  const runId = await runIdOf(recipe, selection, options.force ?? false);
+  const runId = runIdOf(recipe, selection, options.force ?? false);
   const keys = stagingKeys(runId);
   const earlier = await readRequest(stores.staging, runId).catch(() => undefined);
 
@@ -125,7 +125,7 @@ async function select({
       // Lists are often written on other systems: "\r" at the end belongs to the line's end.
       for await (const key of source.keys) if (key.replace(/\r$/, "") !== "") keys.add(key.replace(/\r$/, ""));
       const sorted = [...keys].sort(compareKeys);
-      return { selection: { keys: await sha256Hex(JSON.stringify(sorted)) }, items: headAll(uploads, sorted) };
+      return { selection: { keys: sha256Hex(JSON.stringify(sorted)) }, items: headAll(uploads, sorted) };
     }
     case "events": {
       const items = await settleEvents(uploads, source.events, extensions);
@@ -136,7 +136,7 @@ async function select({
         ...(versionId === undefined ? {} : { versionId }),
         size,
       }));
-      return { selection: { events: await sha256Hex(JSON.stringify(lines)) }, items: lines };
+      return { selection: { events: sha256Hex(JSON.stringify(lines)) }, items: lines };
     }
   }
 }
@@ -244,7 +244,7 @@ class ManifestTally {
         this.bytes += item.size;
         yield line;
       }
-      this.digest = await sha256Hex(text);
+      this.digest = sha256Hex(text);
       this.#onListed?.(this.items);
     }
   }

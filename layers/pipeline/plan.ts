@@ -43,7 +43,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   /** The id of the item's result if that is current. */
   const currentId = async (item: ManifestLine): Promise<string | undefined> => {
     const stored = await storedResultId(results, item.key);
-    return stored !== undefined && stored === (await idOf(item)) ? stored : undefined;
+    return stored !== undefined && stored === idOf(item) ? stored : undefined;
   };
 
   const shards: Plan["shards"] = [];

@@ -84,11 +84,11 @@ export async function publishPack(
 async function validate(
   item: PackItem,
   expected: ManifestLine | undefined,
-  idOf: (item: ManifestLine) => Promise<string>,
+  idOf: (item: ManifestLine) => string,
 ): Promise<void> {
   const { outcome, files } = item;
   if (expected === undefined || expected.etag !== outcome.etag) throw refused(item, "it is not in the shard");
-  if (outcome.result_id !== (await idOf(expected))) throw refused(item, "its result_id is not that of the request");
+  if (outcome.result_id !== idOf(expected)) throw refused(item, "its result_id is not that of the request");
   if (outcome.status !== "segmented") return;
 
   for (const [name, body] of files) {

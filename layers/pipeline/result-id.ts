@@ -1,7 +1,5 @@
+import { createHash } from "node:crypto";
 import type { ManifestLine, RunRequest } from "./contracts.js";
-
-const utf8 = new TextEncoder();
-const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -22,16 +20,9 @@ export function canonicalJson(value: Json): string {
   return JSON.stringify(value);
 }
 
-/** SHA-256 of text (as UTF-8) or bytes, 64 hexadecimal digits, by Web Crypto. */
-export async function sha256Hex(data: string | Uint8Array): Promise<string> {
-  const bytes = typeof data === "string" ? utf8.encode(data) : data;
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
-}
-
-export function hexOf(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += hexOfByte[byte];
-  return text;
+/** SHA-256 of text (as UTF-8) or bytes, 64 hexadecimal digits. Web Crypto would cost a trip to the thread pool for each id. */
+export function sha256Hex(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
 }
 
 /** All that decides a result's bytes, save the image. */
@@ -45,22 +36,20 @@ export type ResultRecipe = Pick<RunRequest, "source" | "model" | "task" | "param
  *
  * The part that all items share is serialised once: a run asks for an id per item.
  */
-export function resultIds(
-  recipe: ResultRecipe,
-): (item: Pick<ManifestLine, "key" | "etag" | "versionId">) => Promise<string> {
+export function resultIds(recipe: ResultRecipe): (item: Pick<ManifestLine, "key" | "etag" | "versionId">) => string {
   const { source, model, task, parameters, formats } = recipe;
   const head = `[${JSON.stringify(source)},`;
   const shared: Json = [`${model.name}@${model.version}`, model.sha256, task, parameters, formats, "clustseg.result/1"];
   const tail = `,${canonicalJson(shared).slice(1)}`;
-  return async ({ key, etag, versionId }) => {
+  return ({ key, etag, versionId }) => {
     const identity = etag === "" ? (versionId ?? "") : etag;
-    return (await sha256Hex(`${head}${JSON.stringify(key)},${JSON.stringify(identity)}${tail}`)).slice(0, 32);
+    return sha256Hex(`${head}${JSON.stringify(key)},${JSON.stringify(identity)}${tail}`).slice(0, 32);
   };
 }
 
 /** Id of the run of one selection of a source: asked again for the same, the same run goes on. */
-export async function runIdOf(recipe: ResultRecipe, selection: Json, force: boolean): Promise<string> {
+export function runIdOf(recipe: ResultRecipe, selection: Json, force: boolean): string {
   const { source, model, task, parameters, formats } = recipe;
   const identity: Json = [source, selection, { ...model }, task, parameters, formats, force, "clustseg.run/1"];
-  return `r-${(await sha256Hex(canonicalJson(identity))).slice(0, 20)}`;
+  return `r-${sha256Hex(canonicalJson(identity)).slice(0, 20)}`;
 }

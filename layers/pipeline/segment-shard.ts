@@ -109,7 +109,7 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
 
   return async (item: ManifestLine, stopped: () => boolean): Promise<Finished | undefined> => {
     const { key, etag } = item;
-    const resultId = await idOf(item);
+    const resultId = idOf(item);
     try {
       checkImageKey(key);
       const condition = etag === "" ? {} : { ifMatch: etag };

@@ -1,33 +1,32 @@
 import { ClustsegError } from "./errors.js";
 
+/** Id of each pixel and the number of them; see connectLabels. */
 export interface ConnectedIds {
   /** Id of each pixel: 0 = none, 1..segments in raster order of each segment's first pixel. */
   readonly ids: Uint16Array;
   readonly segments: number;
 }
 
+/**
+ * Maximal stretches of equal label in a row, in raster order. A row of superpixels has some twenty pixels a run, so
+ * all but the first and the last pass over the picture touch runs and not pixels.
+ */
+interface Runs {
+  readonly count: number;
+  /** First pixel of each run; entry `count` is the number of pixels. */
+  readonly starts: Int32Array;
+  /** First run of each row; entry `height` is `count`. */
+  readonly rows: Int32Array;
+}
+
 interface Components {
-  /** Component of each pixel: 0 = none, 1..count in raster order of first pixels. */
+  /** Component of each run: 0 = none, 1..count in raster order of first pixels. */
   readonly of: Int32Array;
   readonly count: number;
   /** Pixels of each component; index 0 counts the pixels of none. */
   readonly areas: Int32Array;
 }
 
-/**
- * Enforces connectivity (4-neighbour), the last step of superpixels since SLIC (Achanta et al., 2012), made deterministic
- * so that another language can mirror it:
- *  1. Connected components of equal label, numbered in raster order of their first pixel; `none` forms no component.
- *  2. A component with fewer than `minArea` pixels is an orphan; every other one stays a segment of its own.
- *  3. Orphans, in order of (area, number), each join the neighbouring group with which the orphan's own pixels share the
- *     most 4-neighbour pixel pairs; ties go to the group whose lowest component number is smaller. Groups are those of
- *     that moment; an orphan with no other group beside it stays as it is.
- *  4. Ids 1..n in raster order of the groups' first pixels.
- * Time and memory are linear in the pixels.
- *
- * @param labels `width * height` labels, row-major
- * @throws ClustsegError SEGMENT_LIMIT when more than `maxSegments` are left
- */
 export function connectLabels(
   labels: Uint16Array,
   width: number,
@@ -36,8 +35,9 @@ export function connectLabels(
   none: number,
   maxSegments: number,
 ): ConnectedIds {
-  const components = labelComponents(labels, width, height, none);
-  const groups = mergeOrphans(components, width, height, minArea);
+  const runs = findRuns(labels, width, height);
+  const components = labelComponents(labels, runs, width, height, none);
+  const groups = mergeOrphans(components, runs, width, height, minArea);
   // A group's root is its lowest component, whose first pixel is the group's first pixel: raster order for free.
   const idOf = new Uint16Array(components.count + 1);
   let segments = 0;
@@ -48,86 +48,107 @@ export function connectLabels(
     idOf[component] = root === component ? segments : idOf[root]!;
   }
   const ids = new Uint16Array(labels.length);
-  for (let i = 0; i < ids.length; i++) ids[i] = idOf[components.of[i]!]!;
+  const { starts, count } = runs;
+  for (let run = 0, i = 0; run < count; run++) {
+    const id = idOf[components.of[run]!]!;
+    for (const end = starts[run + 1]!; i < end; i++) ids[i] = id;
+  }
   return { ids, segments };
 }
 
-/** Two-pass labelling (Rosenfeld and Pfaltz, 1966) on a union-find whose roots are always the lowest number. */
-function labelComponents(labels: Uint16Array, width: number, height: number, none: number): Components {
-  const of = new Int32Array(labels.length);
-  let parent = new Int32Array(4096);
-  let provisional = 0;
+function findRuns(labels: Uint16Array, width: number, height: number): Runs {
+  const rows = new Int32Array(height + 1);
+  let starts = new Int32Array(Math.max(4096, (labels.length >> 3) + width + 1));
+  let count = 0;
   for (let y = 0, i = 0; y < height; y++) {
-    let leftLabel = none;
-    let left = 0;
-    for (let x = 0; x < width; x++, i++) {
-      const label = labels[i]!;
-      if (label === none) {
-        leftLabel = none;
-        continue;
+    rows[y] = count;
+    // Room for a row in which every pixel is a run, so that the loop need not look.
+    if (count + width >= starts.length) starts = enlarged(starts, width);
+    starts[count++] = i;
+    let label = labels[i]!;
+    i++;
+    for (const end = (y + 1) * width; i < end; i++) {
+      const next = labels[i]!;
+      if (next === label) continue;
+      label = next;
+      starts[count++] = i;
+    }
+  }
+  rows[height] = count;
+  starts[count] = labels.length;
+  return { count, starts, rows };
+}
+
+/** Runs of one label that overlap in neighbouring rows are united; roots are always the lowest number. */
+function labelComponents(labels: Uint16Array, runs: Runs, width: number, height: number, none: number): Components {
+  const { count: runCount, starts, rows } = runs;
+  const parent = new Int32Array(runCount);
+  for (let run = 0; run < runCount; run++) parent[run] = run;
+  for (let y = 1; y < height; y++) {
+    let above = rows[y - 1]!;
+    for (let run = rows[y]!; run < rows[y + 1]!; run++) {
+      const start = starts[run]! - width;
+      const end = starts[run + 1]! - width;
+      const label = labels[starts[run]!]!;
+      while (starts[above + 1]! <= start) above++;
+      for (let other = above; starts[other]! < end; other++) {
+        if (label !== none && labels[starts[other]!] === label) unite(parent, run, other);
       }
-      let own = label === leftLabel ? left : 0;
-      if (y > 0 && labels[i - width] === label) {
-        const above = of[i - width]!;
-        if (own === 0) own = above;
-        else if (own !== above) own = unite(parent, own, above);
-      }
-      if (own === 0) {
-        own = ++provisional;
-        if (own === parent.length) parent = doubled(parent);
-        parent[own] = own;
-      }
-      of[i] = own;
-      leftLabel = label;
-      left = own;
     }
   }
   // Parents are lower than their children, so one ascending pass resolves all, and roots come in raster order.
+  const of = parent;
+  const areas = new Int32Array(runCount + 1);
   let count = 0;
-  for (let p = 1; p <= provisional; p++) {
-    const up = parent[p]!;
-    parent[p] = up === p ? ++count : parent[up]!;
+  for (let run = 0; run < runCount; run++) {
+    const up = parent[run]!;
+    const component = labels[starts[run]!] === none ? 0 : up === run ? ++count : of[up]!;
+    of[run] = component;
+    areas[component] = areas[component]! + starts[run + 1]! - starts[run]!;
   }
-  const areas = new Int32Array(count + 1);
-  for (let i = 0; i < of.length; i++) {
-    const component = parent[of[i]!]!;
-    of[i] = component;
-    areas[component] = areas[component]! + 1;
-  }
-  return { of, count, areas };
+  return { of, count, areas: areas.subarray(0, count + 1) };
 }
 
 /** Union-find over components (parent array, roots are the lowest number) after each orphan has joined a neighbour. */
-function mergeOrphans(components: Components, width: number, height: number, minArea: number): Int32Array {
+function mergeOrphans(components: Components, runs: Runs, width: number, height: number, minArea: number): Int32Array {
   const { of, count, areas } = components;
   const groups = new Int32Array(count + 1);
   for (let component = 0; component <= count; component++) groups[component] = component;
   const orphans = orphansByArea(areas, count, minArea);
   if (orphans.length === 0) return groups;
 
-  const { pixels, ends } = orphanPixels(components, orphans);
+  const { members, ends } = orphanRuns(components, runs.count, orphans);
+  const { starts, rows } = runs;
   const border = new Int32Array(count + 1); // per root; all zero between orphans
   const touched = new Int32Array(count + 1);
+  let begin = 0;
   for (let o = 0; o < orphans.length; o++) {
     const orphan = orphans[o]!;
     const own = findRoot(groups, orphan);
-    const end = ends[orphan]!;
     let groupsTouched = 0;
-    const touch = (neighbour: number) => {
+    const touch = (neighbour: number, length: number): void => {
       if (neighbour === orphan || neighbour === 0) return;
       const root = findRoot(groups, neighbour);
       if (root === own) return;
       if (border[root] === 0) touched[groupsTouched++] = root;
-      border[root] = border[root]! + 1;
+      border[root] = border[root]! + length;
     };
-    for (let p = end - areas[orphan]!; p < end; p++) {
-      const i = pixels[p]!;
-      const x = i % width;
-      if (x > 0) touch(of[i - 1]!);
-      if (x < width - 1) touch(of[i + 1]!);
-      if (i >= width) touch(of[i - width]!);
-      if (i < width * (height - 1)) touch(of[i + width]!);
+    const touchRow = (y: number, start: number, end: number): void => {
+      for (let other = runAt(starts, rows[y]!, rows[y + 1]!, start); starts[other]! < end; other++) {
+        touch(of[other]!, Math.min(end, starts[other + 1]!) - Math.max(start, starts[other]!));
+      }
+    };
+    for (let member = begin; member < ends[orphan]!; member++) {
+      const run = members[member]!;
+      const start = starts[run]!;
+      const end = starts[run + 1]!;
+      const y = Math.floor(start / width);
+      if (run > rows[y]!) touch(of[run - 1]!, 1);
+      if (run + 1 < rows[y + 1]!) touch(of[run + 1]!, 1);
+      if (y > 0) touchRow(y - 1, start - width, end - width);
+      if (y < height - 1) touchRow(y + 1, start + width, end + width);
     }
+    begin = ends[orphan]!;
     let best = 0;
     let longest = 0;
     for (let t = 0; t < groupsTouched; t++) {
@@ -142,6 +163,18 @@ function mergeOrphans(components: Components, width: number, height: number, min
     if (best > 0) unite(groups, own, best);
   }
   return groups;
+}
+
+/** The run among `first`..`last` (exclusive) that holds pixel `pixel`. */
+function runAt(starts: Int32Array, first: number, last: number, pixel: number): number {
+  let low = first;
+  let high = last - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= pixel) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** Components smaller than `minArea`, by (area, number): a counting sort, which is stable. */
@@ -171,24 +204,34 @@ function orphansByArea(areas: Int32Array, count: number, minArea: number): Int32
   return sorted;
 }
 
-/** The pixels of all orphans, grouped: orphan `o` has `pixels[ends[o] - areas[o] .. ends[o]]`. */
-function orphanPixels(components: Components, orphans: Int32Array): { pixels: Int32Array; ends: Int32Array } {
-  const { of, count, areas } = components;
+/** The runs of all orphans, orphan after orphan in their order; those of `o` end before `ends[o]`. */
+function orphanRuns(
+  components: Components,
+  runCount: number,
+  orphans: Int32Array,
+): { members: Int32Array; ends: Int32Array } {
+  const { of, count } = components;
   const ends = new Int32Array(count + 1).fill(-1); // -1 = not an orphan
+  for (let o = 0; o < orphans.length; o++) ends[orphans[o]!] = 0;
+  for (let run = 0; run < runCount; run++) {
+    const component = of[run]!;
+    if (ends[component]! >= 0) ends[component] = ends[component]! + 1;
+  }
   let total = 0;
   for (let o = 0; o < orphans.length; o++) {
+    const length = ends[orphans[o]!]!;
     ends[orphans[o]!] = total;
-    total += areas[orphans[o]!]!;
+    total += length;
   }
-  const pixels = new Int32Array(total);
-  for (let i = 0; i < of.length; i++) {
-    const component = of[i]!;
+  const members = new Int32Array(total);
+  for (let run = 0; run < runCount; run++) {
+    const component = of[run]!;
     const end = ends[component]!;
     if (end < 0) continue;
-    pixels[end] = i;
+    members[end] = run;
     ends[component] = end + 1;
   }
-  return { pixels, ends };
+  return { members, ends };
 }
 
 function findRoot(parent: Int32Array, start: number): number {
@@ -203,17 +246,16 @@ function findRoot(parent: Int32Array, start: number): number {
   return node;
 }
 
-function unite(parent: Int32Array, a: number, b: number): number {
+function unite(parent: Int32Array, a: number, b: number): void {
   const rootA = findRoot(parent, a);
   const rootB = findRoot(parent, b);
   const low = Math.min(rootA, rootB);
   parent[rootA] = low;
   parent[rootB] = low;
-  return low;
 }
 
-function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(array.length * 2);
+function enlarged(array: Int32Array<ArrayBuffer>, atLeast: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2 + atLeast);
   larger.set(array);
   return larger;
 }

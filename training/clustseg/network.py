@@ -133,7 +133,7 @@ class SuperpixelClustSeg(nn.Module):
         planes = image.permute(0, 3, 1, 2).float()
         resized = F.interpolate(planes, size=(rows * tall, columns * wide), mode="bilinear", align_corners=False)
         _, logits = self.forward(resized, rows, columns, steps)[-1]
-        labels = seed_index(logits.argmax(dim=-2), columns)
+        labels = seed_index(logits.argmax(dim=-2), columns).to(torch.int32)
         plane = from_cells(labels.unsqueeze(3), tall, wide)[:, 0]
         y = nearest_rows(size[0], work[0])
         x = nearest_rows(size[1], work[1])

@@ -1,0 +1,67 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cpus, loadavg, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadManifest } from "../../layers/model/bundle.js";
+import { findBundle } from "../../layers/model/find-bundle.js";
+import type { CommonOptions } from "./bench.js";
+import { rounded } from "./figures.js";
+
+/** The repository, from here as from dist/bench. */
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+
+const loadAtStart = loadavg()[0] ?? 0;
+
+/** Writes bench/results/<name>.json and, if asked, docs/measurements/<name>.json; a smoke run writes nothing. */
+export async function recordResult(name: string, options: CommonOptions, result: object): Promise<void> {
+  const { record, smoke, ...settings } = options;
+  if (smoke) return;
+  const document = {
+    bench: name,
+    settings: withoutPlaces(settings),
+    machine: await machine(),
+    ...result,
+  };
+  const text = `${JSON.stringify(document, undefined, 1)}\n`;
+  const places = ["bench/results", ...(record ? ["docs/measurements"] : [])];
+  for (const place of places) {
+    await mkdir(join(root, place), { recursive: true });
+    await writeFile(join(root, place, `${name}.json`), text);
+    console.log(`\nwritten: ${place}/${name}.json`);
+  }
+  if (loadAtStart > 0.5) {
+    console.log(
+      `\nThe machine was not quiet: its load was ${loadAtStart.toFixed(1)} at the start. Ratios suffer, times more.`,
+    );
+  }
+}
+
+/** Paths of one machine say nothing to others. */
+function withoutPlaces(settings: object): object {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => !String(value).includes("/")));
+}
+
+async function machine(): Promise<object> {
+  const [first] = cpus();
+  return {
+    cpu: (first?.model ?? "unknown").trim(),
+    cores: cpus().length,
+    memory_gib: rounded(totalmem() / 1024 ** 3, 0),
+    load_at_start: rounded(loadAtStart),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.versions.node,
+    onnxruntime: await versionOf("onnxruntime-node"),
+    sharp: await versionOf("sharp"),
+  };
+}
+
+async function versionOf(name: string): Promise<string> {
+  const text = await readFile(join(root, "node_modules", name, "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Name, version and the beginning of the checksum of the bundle that is measured. */
+export async function describeBundle(bundle?: string): Promise<string> {
+  const { name, version, graph } = await loadManifest(await findBundle(bundle));
+  return `${name} ${version} (${graph.precision}, sha256 ${graph.sha256.slice(0, 12)})`;
+}
