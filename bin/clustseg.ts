@@ -1,5 +1,5 @@
-import { exitCodes } from "./exit.js";
 import { runProgram } from "./program.js";
+import { exitCodes } from "./terminal/exit.js";
 
 const { argv, stdout, stderr } = process;
 

@@ -7,8 +7,8 @@ import { addInspectCommand } from "./commands/inspect.js";
 import { addModelsCommand } from "./commands/models.js";
 import { addSegmentCommand } from "./commands/segment.js";
 import { addWatchCommand } from "./commands/watch.js";
-import { type ExitCode, exitCodeOf, exitCodes, reportError } from "./exit.js";
-import type { Io } from "./io.js";
+import { type ExitCode, exitCodeOf, exitCodes, reportError } from "./terminal/exit.js";
+import type { Io } from "./terminal/io.js";
 
 const help = `
 Exit codes:

@@ -8,7 +8,9 @@ const [width, height, gap] = [420, 280, 6];
 
 const pictures = await Promise.all(
   names.map(async (name, i) => ({
-    input: await sharp(at(`out/demo/results/${name}/overlay.png`)).resize(width, height, { fit: "cover", position: "north" }).toBuffer(),
+    input: await sharp(at(`out/demo/results/${name}/overlay.png`))
+      .resize(width, height, { fit: "cover", position: "north" })
+      .toBuffer(),
     left: (i % 3) * (width + gap),
     top: Math.floor(i / 3) * (height + gap),
   })),

@@ -1,7 +1,8 @@
 import { lstat, readFile, realpath, stat } from "node:fs/promises";
 import path from "node:path";
-import { isImageKey } from "../layers/pipeline/keys.js";
-import { ClustsegError } from "../layers/segments/errors.js";
+import { isImageKey } from "../../layers/pipeline/keys.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
+import { isBelow } from "../../layers/storage/paths.js";
 
 /** What one source argument names. */
 export interface NamedFiles {
@@ -108,11 +109,6 @@ export function commonFolder(folders: readonly string[]): string {
     common = parent;
   }
   return common;
-}
-
-/** Does `file` lie in `folder`, at any depth? Both absolute. */
-export function isBelow(folder: string, file: string): boolean {
-  return file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -1,12 +1,13 @@
 import { realpath } from "node:fs/promises";
 import path from "node:path";
-import type { IntakeSource } from "../layers/pipeline/intake.js";
-import { isImageKey, isResultKey } from "../layers/pipeline/keys.js";
-import type { ObjectStore } from "../layers/pipeline/ports.js";
-import { ClustsegError } from "../layers/segments/errors.js";
-import type { FolderProblem } from "../layers/storage/folder-list.js";
-import { FolderStore } from "../layers/storage/folder-store.js";
-import { commonFolder, isBelow, type NamedFiles, resolveArgument } from "./source-argument.js";
+import { isImageKey, isResultKey } from "../../layers/pipeline/keys.js";
+import type { ObjectStore } from "../../layers/pipeline/ports.js";
+import type { IntakeSource } from "../../layers/pipeline/selection.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
+import type { FolderProblem } from "../../layers/storage/folder-list.js";
+import { FolderStore } from "../../layers/storage/folder-store.js";
+import { isBelow } from "../../layers/storage/paths.js";
+import { commonFolder, type NamedFiles, resolveArgument } from "./source-argument.js";
 import { isS3Address, openStore } from "./stores.js";
 
 /** The images that a command line names, as the pipeline takes them. */

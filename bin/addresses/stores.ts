@@ -1,6 +1,6 @@
 import path from "node:path";
-import type { ObjectStore } from "../layers/pipeline/ports.js";
-import { FolderStore, type FolderStoreOptions } from "../layers/storage/folder-store.js";
+import type { ObjectStore } from "../../layers/pipeline/ports.js";
+import { FolderStore, type FolderStoreOptions } from "../../layers/storage/folder-store.js";
 
 /** Where runs keep what is not a result, below the output. */
 const stagingFolder = ".clustseg";
@@ -18,7 +18,7 @@ export async function openStore(address: string, cwd: string, options: FolderSto
   // The AWS SDK takes a quarter of a second to load, so only those who name a bucket wait for it.
   // Which Node this program wants is its own to say; the SDK's view of it would stand above every run's output.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  const { parseS3Uri, S3Store } = await import("../layers/storage/s3-store.js");
+  const { parseS3Uri, S3Store } = await import("../../layers/storage/s3-store.js");
   const { bucket, key } = parseS3Uri(address);
   return new S3Store({ bucket, prefix: key === "" || key.endsWith("/") ? key : `${key}/` });
 }

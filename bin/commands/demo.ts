@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
-import type { ExitCode } from "../exit.js";
-import { type Io, plural, printable, silenced } from "../io.js";
-import { addOutputOptions, wholeNumber } from "../options.js";
-import type { SegmentImagesOptions } from "../segment-images.js";
-import { below, openStore } from "../stores.js";
+import { below, openStore } from "../addresses/stores.js";
+import type { ExitCode } from "../terminal/exit.js";
+import { type Io, plural, printable, silenced } from "../terminal/io.js";
+import type { SegmentImagesOptions } from "../work/segment-images.js";
+import { addOutputOptions, wholeNumber } from "./options.js";
 
 const help = `
 The example images are uploaded to a local bucket, which is a folder, and go through the stages that run in the cloud as
@@ -49,7 +49,7 @@ async function demo(
   const out = below(asked.out, "results");
   const source = { uploads, intake: { kind: "prefix", prefix: "" }, problems: [] } as const;
   const options = { ...asked, out, task: "superpixel", formats: ["mean", "overlay"], provider: "cpu" } as const;
-  const { segmentImages } = await import("../segment-images.js");
+  const { segmentImages } = await import("../work/segment-images.js");
   return segmentImages(io, source, options, () => [
     "",
     `masks     ${printable(below(out, "<image>/segments.png"))}, metadata.json beside it`,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type ExitCode, exitCodes } from "../exit.js";
-import { type Io, jsonLine, printable } from "../io.js";
+import { type ExitCode, exitCodes } from "../terminal/exit.js";
+import { type Io, jsonLine, printable } from "../terminal/io.js";
 
 const help = `
 Nothing is taken on trust: each image format is decoded, each execution provider opens the model's graph, each bundle's
@@ -21,7 +21,7 @@ export function addDoctorCommand(program: Command, io: Io, done: (code: ExitCode
     .option("--json", "print one JSON document on stdout")
     .addHelpText("after", help)
     .action(async (options: { out: string; json?: true }) => {
-      const { examine } = await import("../examine.js");
+      const { examine } = await import("../work/examine.js");
       const findings = await examine(options.out, io.cwd);
       if (options.json) io.print(jsonLine({ ok: findings.every(({ state }) => state !== "bad"), findings }));
       else {

@@ -1,11 +1,12 @@
 import path from "node:path";
 import type { Command } from "commander";
+import type { Check } from "../../layers/pipeline/check-result.js";
 import type { ResultMetadata } from "../../layers/pipeline/contracts.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
-import { type ExitCode, exitCodes } from "../exit.js";
-import { byteSize, count, type Io, jsonLine, printable } from "../io.js";
-import { isS3Address, openStore } from "../stores.js";
-import { table } from "../table.js";
+import { isS3Address, openStore } from "../addresses/stores.js";
+import { type ExitCode, exitCodes } from "../terminal/exit.js";
+import { byteSize, count, type Io, jsonLine, printable } from "../terminal/io.js";
+import { table } from "../terminal/table.js";
 
 const help = `
 Prints what the result says of itself and checks it: that segments.png has ids 1 to n without gaps, and agrees with
@@ -28,7 +29,8 @@ export function addInspectCommand(program: Command, io: Io, done: (code: ExitCod
 }
 
 async function inspect(io: Io, given: string, json: boolean): Promise<ExitCode> {
-  const { checkResult } = await import("../check-result.js");
+  const { checkResult } = await import("../../layers/pipeline/check-result.js");
+  const { decodeIds } = await import("../../layers/model/encode.js");
   const { decodeMetadata } = await import("../../layers/pipeline/metadata.js");
   const folder = folderOf(given);
   const store = await openStore(folder, io.cwd);
@@ -40,7 +42,7 @@ async function inspect(io: Io, given: string, json: boolean): Promise<ExitCode> 
     });
   });
   const metadata = decodeMetadata(body, path.join(given === folder ? folder : path.dirname(given), "metadata.json"));
-  const checks = await checkResult(store, metadata);
+  const checks = await checkResult(store, metadata, decodeIds);
   const { segments_info: segments, ...about } = metadata;
   const biggest = [...segments].sort((a, b) => b.area - a.area || a.id - b.id).slice(0, 5);
   if (json) io.print(jsonLine({ ...about, biggest, checks }));
@@ -57,7 +59,7 @@ function printResult(
   io: Io,
   metadata: ResultMetadata,
   biggest: ResultMetadata["segments_info"],
-  checks: readonly { readonly what: string; readonly ok: boolean; readonly found?: string }[],
+  checks: readonly Check[],
 ): void {
   const { source, frame, model, task, parameters, segments, files } = metadata;
   const settings = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { BundleManifest } from "../../layers/model/bundle.js";
-import type { ExitCode } from "../exit.js";
-import { errorText, exitCodes } from "../exit.js";
-import { byteSize, type Io, printable } from "../io.js";
-import { table } from "../table.js";
+import type { ExitCode } from "../terminal/exit.js";
+import { errorText, exitCodes } from "../terminal/exit.js";
+import { byteSize, type Io, printable } from "../terminal/io.js";
+import { table } from "../terminal/table.js";
 
 const help = `
 Metrics are those that model.json states, with the command that measured them in --json; a model's limits and licence

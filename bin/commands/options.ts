@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { FailureBudget } from "../layers/pipeline/failure-budget.js";
+import type { FailureBudget } from "../../layers/pipeline/failure-budget.js";
 
 /** What the commands that segment have in common, as commander parses it. */
 export interface WorkOptions {
@@ -26,7 +26,10 @@ export function addWorkOptions(command: Command): Command {
     .option("--model <name|dir>", "a model that ships, or the folder of a bundle (default: clustseg-superpixel)")
     .option("--superpixels <n>", "how many superpixels to ask for an image (default: the model's own)", wholeNumber(1))
     .addOption(
-      new Option("--formats <list>", "files beside the masks: segments (always made), overlay, overlay-jpg, mean, csv")
+      new Option(
+        "--formats <list>",
+        "files beside the masks: segments (always made), overlay, overlay-jpg, mean, csv, coco, geojson, palette",
+      )
         .argParser(nameList)
         .default([], "segments"),
     )

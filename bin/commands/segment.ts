@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
-import type { ExitCode } from "../exit.js";
-import { type Io, printable } from "../io.js";
-import { addOutputOptions, addWorkOptions, failureBudget } from "../options.js";
-import type { SegmentImagesOptions } from "../segment-images.js";
-import { below } from "../stores.js";
+import { below } from "../addresses/stores.js";
+import type { ExitCode } from "../terminal/exit.js";
+import { type Io, printable } from "../terminal/io.js";
+import type { SegmentImagesOptions } from "../work/segment-images.js";
+import { addOutputOptions, addWorkOptions, failureBudget } from "./options.js";
 
 const help = `
 Sources:
@@ -17,9 +17,17 @@ Several may be given, except s3://.
 Results, for the image a/b.jpg:
   <out>/a/b.jpg/segments.png   ids of the segments, grey, 8 or 16 bit: 1 to n, 0 = none; the size of the upright image
   <out>/a/b.jpg/metadata.json  source, frame, model, parameters, and area, box, centroid and colour of each segment
-  <out>/a/b.jpg/overlay.png, overlay.jpg, mean.png, segments.csv   if asked with --formats
+  <out>/a/b.jpg/…              the files of the formats asked for with --formats, see below
   <out>/report.json            what the run came to; <out>/reports/ has it for each run, with the outcome of each image
 Paths are those below the folder given; for files, lists and globs, below the deepest folder that holds them all.
+
+Formats:
+  overlay, overlay-jpg  overlay.png, overlay.jpg: the image with the segments' borders drawn on it
+  mean                  mean.png: each segment in its mean colour
+  palette               palette.png: each segment in one of VOC's 255 colours; a drawing, the ids are in segments.png
+  csv                   segments.csv: area, box, centroid and colour of each segment
+  coco                  segments.coco.json: COCO instances, masks as compressed RLE
+  geojson               segments.geojson: outlines as polygons, in pixels, y downwards
 
 A command that was stopped or killed goes on where it was when it is given again, and what has a current result (same
 image, model and settings) is skipped.
@@ -59,9 +67,9 @@ export function addSegmentCommand(program: Command, io: Io, done: (code: ExitCod
     .action(async (given: string[], own: SegmentOptions, self: Command) => {
       const { maxFailures, ...rest } = self.optsWithGlobals<SegmentOptions>();
       const options = maxFailures === undefined ? rest : { ...rest, failureBudget: maxFailures };
-      const { openSource } = await import("../source.js");
+      const { openSource } = await import("../addresses/source.js");
       const source = await openSource(given, { cwd: io.cwd, out: own.out });
-      const { segmentImages } = await import("../segment-images.js");
+      const { segmentImages } = await import("../work/segment-images.js");
       done(await segmentImages(io, source, options, () => whereLines(own.out)));
     });
 }

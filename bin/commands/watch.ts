@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { ExitCode } from "../exit.js";
-import type { Io } from "../io.js";
-import { addOutputOptions, addWorkOptions, seconds } from "../options.js";
-import type { WatchOptions } from "../watch-images.js";
+import type { ExitCode } from "../terminal/exit.js";
+import type { Io } from "../terminal/io.js";
+import type { WatchOptions } from "../work/watch-images.js";
+import { addOutputOptions, addWorkOptions, seconds } from "./options.js";
 
 const help = `
 The upload trigger on one machine: what lies in the folder is segmented, then what is written into it, new or changed,
@@ -33,7 +33,7 @@ export function addWatchCommand(program: Command, io: Io, done: (code: ExitCode)
   addOutputOptions(command, "print JSON lines on stdout")
     .addHelpText("after", help)
     .action(async (folder: string, _: unknown, self: Command) => {
-      const { watchImages } = await import("../watch-images.js");
+      const { watchImages } = await import("../work/watch-images.js");
       done(await watchImages(io, folder, self.optsWithGlobals<WatchOptions>()));
     });
 }

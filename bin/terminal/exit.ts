@@ -1,4 +1,4 @@
-import { asClustsegError, type ClustsegError, type ErrorCode } from "../layers/segments/errors.js";
+import { asClustsegError, type ClustsegError, type ErrorCode } from "../../layers/segments/errors.js";
 import { type Io, jsonLine, printable } from "./io.js";
 
 /** How the program ends; --help says the same. */

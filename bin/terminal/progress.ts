@@ -1,5 +1,5 @@
 import cliProgress from "cli-progress";
-import type { RunCounts, RunEvent } from "../layers/pipeline/run-events.js";
+import type { RunCounts, RunEvent } from "../../layers/pipeline/run-events.js";
 import { count, duration, type Io, plural } from "./io.js";
 
 /** Shows a run's events while it works. */

@@ -1,5 +1,5 @@
-import type { ItemOutcome, RunReport } from "../layers/pipeline/contracts.js";
-import type { FolderProblem } from "../layers/storage/folder-list.js";
+import type { ItemOutcome, RunReport } from "../../layers/pipeline/contracts.js";
+import type { FolderProblem } from "../../layers/storage/folder-list.js";
 import { type ExitCode, exitCodes } from "./exit.js";
 import { count, duration, type Io, plural, printable } from "./io.js";
 import { table } from "./table.js";

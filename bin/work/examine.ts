@@ -2,14 +2,14 @@ import { mkdtemp, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { arch, availableParallelism, platform, release, totalmem } from "node:os";
 import path from "node:path";
 import { env as onnxruntime } from "onnxruntime-node";
-import { loadBundle } from "../layers/model/bundle.js";
-import { decodeImage } from "../layers/model/decode.js";
-import { shippedBundles } from "../layers/model/find-bundle.js";
-import { sharp } from "../layers/model/libvips.js";
-import { probeProviders } from "../layers/model/providers.js";
-import { asClustsegError } from "../layers/segments/errors.js";
-import { byteSize } from "./io.js";
-import { isS3Address, openStore } from "./stores.js";
+import { loadBundle } from "../../layers/model/bundle.js";
+import { decodeImage } from "../../layers/model/decode.js";
+import { shippedBundles } from "../../layers/model/find-bundle.js";
+import { sharp } from "../../layers/model/libvips.js";
+import { probeProviders } from "../../layers/model/providers.js";
+import { asClustsegError } from "../../layers/segments/errors.js";
+import { isS3Address, openStore } from "../addresses/stores.js";
+import { byteSize } from "../terminal/io.js";
 
 export interface Finding {
   /** "absent": not there, and not needed. */

@@ -1,21 +1,17 @@
 import { availableParallelism } from "node:os";
-import { openModel } from "../layers/model/open-model.js";
-import { createSegmenter, resultFormats } from "../layers/model/segmenter.js";
-import { completeParameters } from "../layers/model/superpixels.js";
-import type { IntakeSource } from "../layers/pipeline/intake.js";
-import type { RunStores } from "../layers/pipeline/ports.js";
-import { type RunOptions, type RunResult, runPipeline } from "../layers/pipeline/run.js";
-import { ClustsegError } from "../layers/segments/errors.js";
-import { extraFormats, type WorkOptions } from "./options.js";
+import { openModel } from "../../layers/model/open-model.js";
+import { createSegmenter, resultFormats } from "../../layers/model/segmenter.js";
+import { completeParameters } from "../../layers/model/superpixels.js";
+import type { RunOptions } from "../../layers/pipeline/run.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
+import { extraFormats, type WorkOptions } from "../commands/options.js";
+import { processOwner } from "./process-owner.js";
 
-/** A model that is open, and what a command line asks of it. */
+/** A model that is open, and what a command line asks of it, as the pipeline takes it. */
 export interface Work {
-  /** Run the pipeline's stages over one selection of images. */
-  run(stores: RunStores, source: IntakeSource, options: RunSettings): Promise<RunResult>;
+  readonly settings: Pick<RunOptions, "segmenter" | "task" | "parameters" | "formats" | "concurrency" | "owner">;
   close(): Promise<void>;
 }
-
-export type RunSettings = Pick<RunOptions, "force" | "failureBudget" | "signal" | "onEvent">;
 
 /**
  * Open the model that the options name.
@@ -43,12 +39,9 @@ export async function openWork(options: WorkOptions): Promise<Work> {
     }
     // With the defaults filled in, asking for them by number gives the same results as not asking.
     const parameters = { ...completeParameters({ superpixels: options.superpixels }, model.manifest) };
-    const segmenter = createSegmenter(model);
-    return {
-      run: (stores, source, settings) =>
-        runPipeline({ stores, source, segmenter, task, parameters, formats, concurrency, ...settings }),
-      close: () => model.close(),
-    };
+    const owner = processOwner();
+    const settings = { segmenter: createSegmenter(model), task, parameters, formats, concurrency, owner };
+    return { settings, close: () => model.close() };
   } catch (error) {
     await model.close();
     throw error;

@@ -1,18 +1,18 @@
-import type { RunResult } from "../layers/pipeline/run.js";
-import type { RunEvent } from "../layers/pipeline/run-events.js";
-import type { FolderProblem } from "../layers/storage/folder-list.js";
-import type { ExitCode } from "./exit.js";
-import { exitCodeOf, reportError } from "./exit.js";
-import { type Io, jsonLine, silenced } from "./io.js";
-import type { CommonOptions, WorkOptions } from "./options.js";
-import { noProgress, openProgress } from "./progress.js";
-import type { Source } from "./source.js";
-import { listenForStop, stopText } from "./stop.js";
-import { openOutput } from "./stores.js";
-import { exitCodeOfRun, FirstImages, noteProblems, noteRejects, summaryLine } from "./summary.js";
-import { openWork, type RunSettings } from "./work.js";
+import { type RunOptions, type RunResult, runPipeline } from "../../layers/pipeline/run.js";
+import type { RunEvent } from "../../layers/pipeline/run-events.js";
+import type { FolderProblem } from "../../layers/storage/folder-list.js";
+import type { Source } from "../addresses/source.js";
+import { openOutput } from "../addresses/stores.js";
+import type { CommonOptions, WorkOptions } from "../commands/options.js";
+import type { ExitCode } from "../terminal/exit.js";
+import { exitCodeOf, reportError } from "../terminal/exit.js";
+import { type Io, jsonLine, silenced } from "../terminal/io.js";
+import { noProgress, openProgress } from "../terminal/progress.js";
+import { listenForStop, stopText } from "../terminal/stop.js";
+import { exitCodeOfRun, FirstImages, noteProblems, noteRejects, summaryLine } from "../terminal/summary.js";
+import { openWork } from "./open-work.js";
 
-export interface SegmentImagesOptions extends WorkOptions, CommonOptions, Pick<RunSettings, "failureBudget"> {
+export interface SegmentImagesOptions extends WorkOptions, CommonOptions, Pick<RunOptions, "failureBudget"> {
   readonly out: string;
   readonly force?: true;
 }
@@ -41,10 +41,15 @@ export async function segmentImages(
     const stores = { uploads: source.uploads, ...(await openOutput(options.out, io.cwd)) };
     const work = await openWork(options);
     const { force = false, failureBudget } = options;
-    const budget = failureBudget === undefined ? {} : { failureBudget };
-    const result = await work
-      .run(stores, source.intake, { force, signal: stop.signal, onEvent, ...budget })
-      .finally(() => work.close());
+    const result = await runPipeline({
+      ...work.settings,
+      stores,
+      source: source.intake,
+      force,
+      signal: stop.signal,
+      onEvent,
+      ...(failureBudget === undefined ? {} : { failureBudget }),
+    }).finally(() => work.close());
     progress.end();
     return tell(talk, options, result, source.problems, { table: images.table(), where: where(result) });
   } catch (error) {

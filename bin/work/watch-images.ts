@@ -1,19 +1,17 @@
 import path from "node:path";
-import type { ItemOutcome, UploadEvent } from "../layers/pipeline/contracts.js";
-import { removeRun } from "../layers/pipeline/plan.js";
-import type { RunStores } from "../layers/pipeline/ports.js";
-import type { RunResult } from "../layers/pipeline/run.js";
-import type { RunEvent } from "../layers/pipeline/run-events.js";
-import { asClustsegError, ClustsegError } from "../layers/segments/errors.js";
-import { type ExitCode, errorText, exitCodes } from "./exit.js";
-import { count, type Io, jsonLine, plural, printable, silenced } from "./io.js";
-import type { CommonOptions, WorkOptions } from "./options.js";
-import { openSource } from "./source.js";
-import { listenForStop, stopText } from "./stop.js";
-import { isS3Address, openOutput } from "./stores.js";
-import { noteProblems } from "./summary.js";
-import { pause, watchFolder } from "./watched-folder.js";
-import { openWork, type Work } from "./work.js";
+import type { ItemOutcome } from "../../layers/pipeline/contracts.js";
+import type { RunResult } from "../../layers/pipeline/run.js";
+import { runBatch } from "../../layers/pipeline/run-batch.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
+import { watchFolder } from "../../layers/storage/watch-folder.js";
+import { openSource } from "../addresses/source.js";
+import { isS3Address, openOutput } from "../addresses/stores.js";
+import type { CommonOptions, WorkOptions } from "../commands/options.js";
+import { type ExitCode, errorText, exitCodes } from "../terminal/exit.js";
+import { count, type Io, jsonLine, plural, printable, silenced } from "../terminal/io.js";
+import { listenForStop, stopText } from "../terminal/stop.js";
+import { noteProblems } from "../terminal/summary.js";
+import { openWork } from "./open-work.js";
 
 export interface WatchOptions extends WorkOptions, CommonOptions {
   readonly out: string;
@@ -21,8 +19,6 @@ export interface WatchOptions extends WorkOptions, CommonOptions {
   readonly settle: number;
   readonly poll?: true;
 }
-
-const retrySeconds = [5, 15, 60] as const;
 
 /** Segment what lies in a folder and what lands in it, until a signal. Rejected images are told of, and do not end it. */
 export async function watchImages(io: Io, folder: string, options: WatchOptions): Promise<ExitCode> {
@@ -48,7 +44,17 @@ export async function watchImages(io: Io, folder: string, options: WatchOptions)
         poll: options.poll ?? false,
         signal: stop.signal,
       });
-      for await (const events of batches) await segmentBatch(work, stores, events, teller, stop.signal);
+      for await (const events of batches) {
+        const result = await runBatch({
+          ...work.settings,
+          stores,
+          events,
+          signal: stop.signal,
+          onEvent: (event) => event.type === "item" && teller.item(event.outcome),
+          onRetry: (error, waitMs) => teller.retry(error, waitMs / 1000),
+        });
+        if (result !== undefined) teller.report(result);
+      }
       noteProblems(talk, problems);
       return teller.end();
     } finally {
@@ -56,37 +62,6 @@ export async function watchImages(io: Io, folder: string, options: WatchOptions)
     }
   } finally {
     stop.release();
-  }
-}
-
-/** One batch is one run; it is tried again when the machine was at fault, and given up when the command was. */
-async function segmentBatch(
-  work: Work,
-  stores: RunStores,
-  events: readonly UploadEvent[],
-  teller: Teller,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let attempt = 0; !signal.aborted; attempt++) {
-    let runId: string | undefined;
-    const onEvent = (event: RunEvent) => {
-      if (event.type === "planned") runId = event.runId;
-      if (event.type === "item") teller.item(event.outcome);
-    };
-    try {
-      const result = await work.run(stores, { kind: "events", events }, { signal, onEvent });
-      teller.report(result);
-      // The same files never make the same batch again; what is not done is found in the folder at the next start.
-      if (result.status === "cancelled" && runId !== undefined) await removeRun(stores.staging, runId);
-      return;
-    } catch (thrown) {
-      const error = asClustsegError(thrown);
-      if (error.code === "RUN_CANCELLED") return;
-      const wait = retrySeconds[attempt];
-      if (!error.retryable || wait === undefined) throw error;
-      teller.retry(error, wait);
-      await pause(wait * 1000, signal);
-    }
   }
 }
 

@@ -1,5 +1,9 @@
+import { promisify } from "node:util";
+import { deflate } from "node:zlib";
 import { ClustsegError } from "../segments/errors.js";
+import { paletteIndices, vocColors } from "../segments/palette.js";
 import { type SegmentMap, segmentMapFromIds } from "../segments/segment-map.js";
+import { indexedPng, unfilteredRows } from "./indexed-png.js";
 import { sharp } from "./libvips.js";
 
 /**
@@ -69,6 +73,20 @@ export async function encodeRgbJpeg(rgb: Uint8Array, width: number, height: numb
       .jpeg({ quality, chromaSubsampling: "4:4:4" })
       .toBuffer(),
   );
+}
+
+const deflated = promisify<Uint8Array, { level: number }, Uint8Array>(deflate);
+
+/**
+ * A segment map as an indexed PNG in the colours of PASCAL VOC's masks, for looking at: its pixels are `paletteIndices`, so that
+ * above 255 segments several share a colour. Deterministic. Level as in `encodeIds`, for the same reason.
+ */
+export async function encodePalette(map: SegmentMap): Promise<Uint8Array> {
+  const { width, height } = map;
+  return encoded("palette.png", async () => {
+    const rows = unfilteredRows(paletteIndices(map), width, height);
+    return indexedPng(width, height, vocColors(), await deflated(rows, { level: 4 }));
+  });
 }
 
 async function encoded(what: string, encode: () => Promise<Uint8Array>): Promise<Uint8Array> {

@@ -1,11 +1,13 @@
+import { cocoInstances } from "../segments/coco.js";
 import { segmentsToCsv } from "../segments/csv.js";
 import { ClustsegError } from "../segments/errors.js";
+import { segmentsToGeoJson } from "../segments/geojson.js";
 import { meanColorPicture } from "../segments/mean-colour.js";
 import { overlayBoundaries } from "../segments/overlay.js";
 import type { SegmentMap } from "../segments/segment-map.js";
 import { type SegmentRow, segmentTable } from "../segments/table.js";
 import { type DecodeOptions, decodeImage } from "./decode.js";
-import { encodeIds, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
+import { encodeIds, encodePalette, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
 import type { DecodedImage, Frame } from "./frame.js";
 import { chooseGrid } from "./grid.js";
 import type { Model } from "./open-model.js";
@@ -17,6 +19,9 @@ export const resultFormats = {
   "overlay-jpg": "overlay.jpg",
   mean: "mean.png",
   csv: "segments.csv",
+  coco: "segments.coco.json",
+  geojson: "segments.geojson",
+  palette: "palette.png",
 } as const;
 
 export type ResultFormat = keyof typeof resultFormats;
@@ -27,6 +32,8 @@ export interface SegmenterRequest {
   readonly parameters: Readonly<Record<string, string | number | boolean>>;
   /** Keys of `resultFormats`; "segments" may be named too and is always made. */
   readonly formats: readonly string[];
+  /** What the image is called in files that name it (COCO's file_name). @default "" */
+  readonly name?: string;
 }
 
 export interface SegmenterResult {
@@ -72,7 +79,7 @@ export function createSegmenter(model: Model, options: DecodeOptions = {}): Mode
       });
       const segmented = performance.now();
       const segments = segmentTable(map, image.data);
-      const files = await resultFiles(formats, map, image, segments);
+      const files = await resultFiles(formats, map, image, segments, request.name ?? "");
       return {
         frame: notedFrame(image, parameters.superpixels),
         segments,
@@ -83,12 +90,15 @@ export function createSegmenter(model: Model, options: DecodeOptions = {}): Mode
   };
 }
 
+const utf8 = new TextEncoder();
+
 /** In the order of `resultFormats`, whatever the order asked, so that equal requests give equal results. */
 async function resultFiles(
   formats: ReadonlySet<ResultFormat>,
   map: SegmentMap,
   image: DecodedImage,
   segments: readonly SegmentRow[],
+  name: string,
 ): Promise<Map<string, Uint8Array>> {
   const { width, height } = map;
   const drawn = formats.has("overlay") || formats.has("overlay-jpg") ? overlayBoundaries(map, image.data) : undefined;
@@ -101,7 +111,13 @@ async function resultFiles(
   // Flat areas: a higher level makes the file much smaller in hardly more time.
   if (formats.has("mean"))
     waiting.push([resultFormats.mean, encodeRgbPng(meanColorPicture(map, segments), width, height, 6)]);
-  if (formats.has("csv")) waiting.push([resultFormats.csv, new TextEncoder().encode(segmentsToCsv(segments))]);
+  if (formats.has("csv")) waiting.push([resultFormats.csv, utf8.encode(segmentsToCsv(segments))]);
+  if (formats.has("coco")) {
+    waiting.push([resultFormats.coco, utf8.encode(`${JSON.stringify(cocoInstances(map, segments, name))}\n`)]);
+  }
+  if (formats.has("geojson"))
+    waiting.push([resultFormats.geojson, utf8.encode(segmentsToGeoJson(map, segments, name))]);
+  if (formats.has("palette")) waiting.push([resultFormats.palette, encodePalette(map)]);
   const files = await Promise.all(waiting.map(async ([file, bytes]) => [file, await bytes] as const));
   return new Map(files);
 }

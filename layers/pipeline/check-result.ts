@@ -1,11 +1,11 @@
-import { decodeIds } from "../layers/model/encode.js";
-import type { ResultMetadata } from "../layers/pipeline/contracts.js";
-import { isResultFileName } from "../layers/pipeline/keys.js";
-import type { ObjectStore } from "../layers/pipeline/ports.js";
-import { asClustsegError } from "../layers/segments/errors.js";
-import type { SegmentMap } from "../layers/segments/segment-map.js";
-import { type SegmentRow, segmentTable } from "../layers/segments/table.js";
+import { asClustsegError } from "../segments/errors.js";
+import type { SegmentMap } from "../segments/segment-map.js";
+import { type SegmentRow, segmentTable } from "../segments/table.js";
+import type { ResultMetadata } from "./contracts.js";
+import { isResultFileName } from "./keys.js";
+import type { ObjectStore } from "./ports.js";
 
+/** One thing that must be so in every result. */
 export interface Check {
   readonly what: string;
   readonly ok: boolean;
@@ -16,8 +16,13 @@ export interface Check {
 /**
  * Does a result agree with itself?
  * @param store the folder of the result
+ * @param decodeIds reads segments.png; the model's, as nothing here decodes pictures
  */
-export async function checkResult(store: ObjectStore, metadata: ResultMetadata): Promise<Check[]> {
+export async function checkResult(
+  store: ObjectStore,
+  metadata: ResultMetadata,
+  decodeIds: (png: Uint8Array) => Promise<SegmentMap>,
+): Promise<Check[]> {
   const checks = [await checkFiles(store, metadata)];
   let map: SegmentMap;
   try {

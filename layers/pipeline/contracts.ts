@@ -38,6 +38,14 @@ export const runRequestSchema = z.object({
 });
 export type RunRequest = z.infer<typeof runRequestSchema>;
 
+/** Who works on a run, in one process, and when that was last so. */
+export const runLockSchema = z.object({
+  schema: z.literal("clustseg.lock/1"),
+  owner: z.string().min(1),
+  renewed_at: z.iso.datetime(),
+});
+export type RunLockDocument = z.infer<typeof runLockSchema>;
+
 /** One image of a run. An empty etag says that it was not there when the manifest was made (it will be rejected). */
 export const manifestLineSchema = z.object({
   bucket: z.string(),

@@ -1,26 +1,10 @@
 import { ClustsegError } from "../segments/errors.js";
-import {
-  type ManifestLine,
-  parseDocument,
-  type RunRequest,
-  runRequestSchema,
-  type UploadEvent,
-  uploadEventSchema,
-} from "./contracts.js";
+import { type ManifestLine, parseDocument, type RunRequest, runRequestSchema } from "./contracts.js";
 import { inChunks } from "./json-lines.js";
-import { compareKeys, imageExtensions, isImageKey, isResultKey, stagingKeys } from "./keys.js";
+import { stagingKeys } from "./keys.js";
 import { type Clock, type ModelIdentity, type Parameters, type RunStores, systemClock } from "./ports.js";
-import { type Json, runIdOf, sha256Hex } from "./result-id.js";
-import { mapBounded } from "./semaphore.js";
-
-/**
- * What a run is to segment: all images under a prefix, streamed; keys that somebody named (held in memory, not filtered by
- * extension); or a batch of upload events (in memory), which may hold duplicates and come in any order.
- */
-export type IntakeSource =
-  | { readonly kind: "prefix"; readonly prefix: string }
-  | { readonly kind: "keys"; readonly keys: AsyncIterable<string> | Iterable<string> }
-  | { readonly kind: "events"; readonly events: Iterable<UploadEvent> };
+import { runIdOf, sha256Hex } from "./result-id.js";
+import { type IntakeSource, selectItems } from "./selection.js";
 
 export interface IntakeOptions {
   readonly stores: Pick<RunStores, "uploads" | "staging">;
@@ -39,11 +23,12 @@ export interface IntakeOptions {
   /** Lower case, with the dot. @default imageExtensions */
   readonly extensions?: readonly string[];
   readonly clock?: Clock;
+  /** Called with the run's id before anything of the run is read or written; an error that it throws ends the intake. */
+  readonly onIdentified?: (runId: string) => Promise<void>;
   /** Called now and then with the number of images found so far. */
   readonly onListed?: (items: number) => void;
 }
 
-const headsAtOnce = 32;
 const digestChunkLines = 4096;
 
 /**
@@ -67,8 +52,9 @@ export async function intake(options: IntakeOptions): Promise<RunRequest> {
     parameters: { ...parameters },
     formats: [...new Set(options.formats ?? [])].sort(),
   };
-  const { selection, items } = await select(options);
+  const { selection, items } = await selectItems(stores.uploads, options.source, options.extensions);
   const runId = runIdOf(recipe, selection, options.force ?? false);
+  await options.onIdentified?.(runId);
   const keys = stagingKeys(runId);
   const earlier = await readRequest(stores.staging, runId).catch(() => undefined);
 
@@ -101,126 +87,6 @@ export async function readRequest(staging: RunStores["staging"], runId: string):
     });
   });
   return parseDocument(runRequestSchema, new TextDecoder().decode(found.body), "RUN_REQUEST_INVALID", key);
-}
-
-interface Selection {
-  readonly selection: Json;
-  readonly items: AsyncIterable<ManifestLine> | Iterable<ManifestLine>;
-}
-
-async function select({
-  stores: { uploads },
-  source,
-  extensions = imageExtensions,
-}: IntakeOptions): Promise<Selection> {
-  const bucket = uploads.uri;
-  switch (source.kind) {
-    case "prefix":
-      return {
-        selection: { prefix: source.prefix, extensions },
-        items: listImages(uploads, source.prefix, extensions),
-      };
-    case "keys": {
-      const keys = new Set<string>();
-      // Lists are often written on other systems: "\r" at the end belongs to the line's end.
-      for await (const key of source.keys) if (key.replace(/\r$/, "") !== "") keys.add(key.replace(/\r$/, ""));
-      const sorted = [...keys].sort(compareKeys);
-      return { selection: { keys: sha256Hex(JSON.stringify(sorted)) }, items: headAll(uploads, sorted) };
-    }
-    case "events": {
-      const items = await settleEvents(uploads, source.events, extensions);
-      const lines = items.map(({ key, etag, versionId, size }) => ({
-        bucket,
-        key,
-        etag,
-        ...(versionId === undefined ? {} : { versionId }),
-        size,
-      }));
-      return { selection: { events: sha256Hex(JSON.stringify(lines)) }, items: lines };
-    }
-  }
-}
-
-async function* listImages(
-  uploads: RunStores["uploads"],
-  prefix: string,
-  extensions: readonly string[],
-): AsyncGenerator<ManifestLine> {
-  const bucket = uploads.uri;
-  for await (const { key, etag, versionId, size } of uploads.list(prefix)) {
-    if (!isImageKey(key, extensions) || isResultKey(key)) continue;
-    yield { bucket, key, etag, ...(versionId === undefined ? {} : { versionId }), size };
-  }
-}
-
-/** What is not there gets a line too, with an empty etag: somebody named it, so it must end in an outcome. */
-async function* headAll(uploads: RunStores["uploads"], keys: readonly string[]): AsyncGenerator<ManifestLine> {
-  const bucket = uploads.uri;
-  for await (const chunk of inChunks(keys, 1024)) {
-    const infos = await mapBounded(chunk, headsAtOnce, (key) => headOrNothing(uploads, key));
-    for (const [i, info] of infos.entries()) {
-      const versionId = info?.versionId;
-      yield {
-        bucket,
-        key: chunk[i]!,
-        etag: info?.etag ?? "",
-        ...(versionId === undefined ? {} : { versionId }),
-        size: info?.size ?? 0,
-      };
-    }
-  }
-}
-
-/** An object that is there but cannot be looked at counts as missing here; reading it will tell the true reason. */
-async function headOrNothing(uploads: RunStores["uploads"], key: string) {
-  try {
-    return await uploads.head(key);
-  } catch (error) {
-    if (error instanceof ClustsegError && error.fault === "input") return undefined;
-    throw error;
-  }
-}
-
-/**
- * One event per key, in the order of keys: the newest. Where the events do not tell which is newest (no sequencer), the
- * store does; if the object is gone, any choice that does not depend on the order will do, as reading it will reject it.
- */
-async function settleEvents(
-  uploads: RunStores["uploads"],
-  events: Iterable<UploadEvent>,
-  extensions: readonly string[],
-): Promise<UploadEvent[]> {
-  const newest = new Map<string, UploadEvent>();
-  const unclear = new Set<string>();
-  for (const candidate of events) {
-    const parsed = uploadEventSchema.safeParse(candidate);
-    if (!parsed.success) {
-      throw new ClustsegError("EVENT_INVALID", `an upload event is not as expected: ${parsed.error.message}`, {
-        hint: "Send key, etag and size of the object.",
-      });
-    }
-    const event = parsed.data;
-    if (!isImageKey(event.key, extensions) || isResultKey(event.key)) continue;
-    const other = newest.get(event.key);
-    if (other !== undefined && other.etag !== event.etag) {
-      if (other.sequencer === undefined || event.sequencer === undefined) unclear.add(event.key);
-    }
-    if (other === undefined || isNewer(event, other)) newest.set(event.key, event);
-  }
-  await mapBounded([...unclear], headsAtOnce, async (key) => {
-    const info = await headOrNothing(uploads, key);
-    if (info !== undefined) newest.set(key, info);
-  });
-  return [...newest.values()].sort((a, b) => compareKeys(a.key, b.key));
-}
-
-function isNewer(a: UploadEvent, b: UploadEvent): boolean {
-  if (a.sequencer !== undefined && b.sequencer !== undefined) {
-    // Hexadecimal numbers of varying length: S3 says to pad the shorter with zeros on the right.
-    const length = Math.max(a.sequencer.length, b.sequencer.length);
-    return a.sequencer.padEnd(length, "0") > b.sequencer.padEnd(length, "0");
-  }
-  return compareKeys(`${a.etag} ${a.versionId ?? ""}`, `${b.etag} ${b.versionId ?? ""}`) > 0;
 }
 
 /** Counts the manifest's lines while they stream by, and chains a SHA-256 over them, some thousand lines at a time. */

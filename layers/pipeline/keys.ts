@@ -14,6 +14,9 @@ export const resultFileTypes = {
   "overlay.jpg": "image/jpeg",
   "mean.png": "image/png",
   "segments.csv": "text/csv; charset=utf-8",
+  "segments.coco.json": "application/json",
+  "segments.geojson": "application/geo+json",
+  "palette.png": "image/png",
   "metadata.json": "application/json",
 } as const;
 export type ResultFileName = keyof typeof resultFileTypes;
@@ -108,11 +111,15 @@ export function shardNameOf(index: number): string {
   return String(index).padStart(5, "0");
 }
 
+/** All runs in staging. */
+export const runsPrefix = "runs/";
+
 /** Keys of one run in staging; `packs`, `outcomes` and `root` are prefixes. */
 export function stagingKeys(runId: string) {
-  const root = `runs/${runId}/`;
+  const root = `${runsPrefix}${runId}/`;
   return {
     root,
+    lock: `${root}lock.json`,
     request: `${root}request.json`,
     manifest: `${root}manifest.jsonl`,
     /** Written last by plan and deleted first when the run has ended: its presence says that the run is under way. */

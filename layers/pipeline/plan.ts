@@ -129,10 +129,15 @@ export async function clearPlan(staging: ObjectStore, runId: string): Promise<vo
   }
 }
 
-/** The run is over: its staging goes, plan.json first, so that a kill in between leaves nothing that looks unfinished. */
+/**
+ * The run is over: its staging goes, plan.json first, so that a kill in between leaves nothing that looks unfinished, and the
+ * lock last, so that nobody begins the run anew in what is being removed.
+ */
 export async function removeRun(staging: ObjectStore, runId: string): Promise<void> {
+  const { root, lock } = stagingKeys(runId);
   await clearPlan(staging, runId);
-  for await (const { key } of staging.list(stagingKeys(runId).root)) await staging.delete(key);
+  for await (const { key } of staging.list(root)) if (key !== lock) await staging.delete(key);
+  await staging.delete(lock);
 }
 
 export function cancelled(): ClustsegError {

@@ -59,6 +59,14 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** The process that works on a run, as far as the pipeline has to know of processes. */
+export interface RunOwner {
+  /** Tells it from all others, on whatever machine; shown to people. */
+  readonly name: string;
+  /** Has the owner of this name ended, for certain? Then its run is free at once. False when that cannot be known. */
+  hasEnded(name: string): boolean;
+}
+
 export interface ModelIdentity {
   readonly name: string;
   readonly version: string;
@@ -75,6 +83,8 @@ export interface SegmentationRequest {
   readonly parameters: Parameters;
   /** Extra result files asked for, such as "overlay"; segments.png always comes. */
   readonly formats: readonly string[];
+  /** What the image is called in files that name it (COCO's file_name): its key. @default "" */
+  readonly name?: string;
 }
 
 /** The picture that the mask lies on: upright (EXIF orientation applied), and what the file was before. */

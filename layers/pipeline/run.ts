@@ -4,11 +4,13 @@ import { checkBudget, type FailureBudget } from "./failure-budget.js";
 import { type IntakeOptions, intake } from "./intake.js";
 import { PackPublisher } from "./pack-publisher.js";
 import { cancelled, plan, readPlan, removeRun } from "./plan.js";
-import { type RunStores, type Segmenter, systemClock } from "./ports.js";
+import { type RunOwner, type RunStores, type Segmenter, systemClock } from "./ports.js";
 import { publishPack, publishShard } from "./publish-shard.js";
 import type { RunCounts, RunEvent } from "./run-events.js";
+import { RunLock } from "./run-lock.js";
 import { type SegmentShardOptions, segmentShard } from "./segment-shard.js";
 import { packsOf, readShard, readShardState } from "./shard.js";
+import { removeStaleRuns } from "./stale-runs.js";
 import { summarize } from "./summarize.js";
 
 type SegmentSettings = Pick<
@@ -16,9 +18,15 @@ type SegmentSettings = Pick<
   "concurrency" | "fetchAhead" | "fetchBytes" | "maxImageBytes" | "packItems" | "packBytes" | "packSeconds" | "signal"
 >;
 
-export interface RunOptions extends Omit<IntakeOptions, "stores" | "model" | "onListed">, SegmentSettings {
+export interface RunOptions
+  extends Omit<IntakeOptions, "stores" | "model" | "onListed" | "onIdentified">,
+    SegmentSettings {
   readonly stores: RunStores;
   readonly segmenter: Segmenter;
+  /** Who does this: then a run has one owner at a time. @default no lock, as whoever calls sees to it */
+  readonly owner?: RunOwner;
+  /** How often the owner says that it is still there. @default 20 s */
+  readonly lockRenewMs?: number;
   /** @default none: bad images never stop the run */
   readonly failureBudget?: FailureBudget;
   /** Result reads at once while planning. @default 32 */
@@ -42,24 +50,43 @@ export interface RunResult {
  *
  * Killed at any moment, the same call goes on where it was and ends in byte-identical results; after it has ended, the same
  * call segments only what is new, has changed or was rejected. A run that was cancelled by `signal` keeps its place; one that
- * is over its failure budget ends, and rejected images are tried again next time.
+ * is over its failure budget ends, and rejected images are tried again next time. What other runs left in staging long ago,
+ * and nobody went on with, is removed.
  *
- * @throws ClustsegError SOURCE_EMPTY, TASK_UNSUPPORTED, RUN_CANCELLED (before the first image), STORE_* and MODEL_* codes:
- *   what no image is to blame for
+ * @throws ClustsegError SOURCE_EMPTY, TASK_UNSUPPORTED, RUN_CANCELLED (before the first image), RUN_CONFLICT, STORE_* and
+ *   MODEL_* codes: what no image is to blame for
  */
 export async function runPipeline(options: RunOptions): Promise<RunResult> {
-  const { stores, segmenter, clock = systemClock, signal, onEvent } = options;
+  const { stores, owner, clock = systemClock, lockRenewMs, signal } = options;
+  const lock = new RunLock({ staging: stores.staging, owner, clock, renewMs: lockRenewMs });
+  const stop = signal === undefined ? lock.lost : AbortSignal.any([signal, lock.lost]);
+  try {
+    return await runStages({ ...options, signal: stop }, lock);
+  } catch (error) {
+    // What it came to without its lock says less than that.
+    lock.lost.throwIfAborted();
+    throw error;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runStages(options: RunOptions, lock: RunLock): Promise<RunResult> {
+  const { stores, segmenter, owner, clock = systemClock, signal, onEvent } = options;
   const startedAt = clock.now();
   const request = await intake({
     ...options,
     model: segmenter.model,
+    onIdentified: (runId) => lock.take(runId),
     onListed: (items) => {
       if (signal?.aborted) throw cancelled();
       onEvent?.({ type: "listing", items });
     },
   });
+  const { run_id: runId } = request;
+  await removeStaleRuns({ staging: stores.staging, except: runId, owner, clock });
   if (request.manifest.items === 0) {
-    await removeRun(stores.staging, request.run_id);
+    await removeRun(stores.staging, runId);
     throw new ClustsegError("SOURCE_EMPTY", `no images in ${stores.uploads.uri}`, {
       hint: "Check the path; images are recognised by their extension (.jpg, .png, .webp, .tif, …).",
     });
@@ -67,13 +94,14 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const { made, resumed } = await planOrResume(options, request);
   const run = new RunLoop(options, request, made);
   if (resumed) await run.countEarlier();
-  onEvent?.({ type: "planned", runId: request.run_id, shards: made.shards.length, resumed, counts: run.counts });
+  onEvent?.({ type: "planned", runId, shards: made.shards.length, resumed, counts: run.counts });
 
   await run.shards();
+  lock.lost.throwIfAborted();
   const error = run.overBudget ?? (run.counts.done < run.counts.total ? cancelled() : undefined);
   const status = error === undefined ? "completed" : error === run.overBudget ? "over_budget" : "cancelled";
   const report = await summarize({ stores, request, plan: made, status, startedAt, worked: run.worked, clock });
-  if (status !== "cancelled") await removeRun(stores.staging, request.run_id);
+  if (status !== "cancelled") await removeRun(stores.staging, runId);
   onEvent?.({ type: "finished", report });
   return error === undefined ? { status, report } : { status, report, error };
 }

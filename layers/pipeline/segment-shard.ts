@@ -117,7 +117,7 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
       await slots.acquire();
       try {
         if (stopped()) return undefined;
-        const image = await segmenter.process(body, { task, parameters, formats });
+        const image = await segmenter.process(body, { task, parameters, formats, name: key });
         const files = new Map(image.files);
         files.set("metadata.json", encodeMetadata(request, item, resultId, image));
         const { width, height } = image.frame;

@@ -70,6 +70,7 @@ export const errorCodes = {
   SEGMENT_MAP_INVALID: { fault: "system", retryable: false, about: "sizes or ids of a segment map do not agree" },
   SEGMENT_LIMIT: { fault: "input", retryable: false, about: "more than 65,535 segments in one map" },
   SEGMENT_CSV_INVALID: { fault: "input", retryable: false, about: "a segments.csv does not have the expected rows" },
+  SEGMENT_RLE_INVALID: { fault: "input", retryable: false, about: "a run-length string does not describe a mask" },
   ENCODE_FAILED: { fault: "system", retryable: false, about: "a result file could not be encoded" },
 
   // Runs, and the documents that stages hand to each other.

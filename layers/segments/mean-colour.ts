@@ -1,6 +1,5 @@
-import { ClustsegError } from "./errors.js";
 import type { SegmentMap } from "./segment-map.js";
-import type { SegmentRow } from "./table.js";
+import { assertTableOf, type SegmentRow } from "./table.js";
 
 /**
  * The image as its segments alone tell it: each pixel in the mean colour of its segment; pixels of no segment are black.
@@ -10,15 +9,7 @@ import type { SegmentRow } from "./table.js";
  * @throws ClustsegError SEGMENT_MAP_INVALID when the table belongs to another map
  */
 export function meanColorPicture(map: SegmentMap, rows: readonly SegmentRow[]): Uint8Array {
-  if (rows.length !== map.segments) {
-    throw new ClustsegError(
-      "SEGMENT_MAP_INVALID",
-      `Expected ${map.segments} segment rows but received ${rows.length}`,
-      {
-        hint: "Pass the table that was made from this segment map.",
-      },
-    );
-  }
+  assertTableOf(map, rows);
   const palette = new Uint8Array((map.segments + 1) * 3);
   for (const row of rows) palette.set(row.color, row.id * 3);
   const { ids } = map;

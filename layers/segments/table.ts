@@ -1,3 +1,4 @@
+import { ClustsegError } from "./errors.js";
 import { assertSameFrame, type SegmentMap } from "./segment-map.js";
 
 /** What is known of one segment from the map and the image alone. */
@@ -81,6 +82,18 @@ export function segmentTable(map: SegmentMap, rgb: Uint8Array): SegmentRow[] {
     });
   }
   return rows;
+}
+
+/**
+ * Checks that a table has a row for each segment of the map.
+ *
+ * @throws ClustsegError SEGMENT_MAP_INVALID
+ */
+export function assertTableOf(map: SegmentMap, rows: readonly SegmentRow[]): void {
+  if (rows.length === map.segments) return;
+  throw new ClustsegError("SEGMENT_MAP_INVALID", `Expected ${map.segments} segment rows but received ${rows.length}`, {
+    hint: "Pass the table that was made from this segment map.",
+  });
 }
 
 function hundredths(value: number): number {

@@ -5,8 +5,12 @@ export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What went wrong when a file was read; an error that is not the file system's is returned as it is. */
-export function readError(error: unknown, what: string): unknown {
+/**
+ * What went wrong when a file was read; an error that is not the file system's is returned as it is.
+ * @param what the object's key: what outcomes and reports name
+ * @param folder of the store, named where the store is at fault
+ */
+export function readError(error: unknown, what: string, folder: string): unknown {
   if (errnoOf(error) === undefined || error instanceof ClustsegError) return error;
   const cause = error;
   switch (errnoOf(error)) {
@@ -41,29 +45,29 @@ export function readError(error: unknown, what: string): unknown {
         cause,
       });
     default:
-      return new ClustsegError("STORE_READ_FAILED", `reading ${what} failed (${errnoOf(error)})`, {
+      return new ClustsegError("STORE_READ_FAILED", `reading ${what} in ${folder} failed (${errnoOf(error)})`, {
         hint: "Try again; the run goes on where it was.",
         cause,
       });
   }
 }
 
-/** What went wrong when a file was written; an error that is not the file system's is returned as it is. */
-export function writeError(error: unknown, what: string): unknown {
+/** The same when a file was written. */
+export function writeError(error: unknown, what: string, folder: string): unknown {
   if (errnoOf(error) === undefined || error instanceof ClustsegError) return error;
   const cause = error;
   switch (errnoOf(error)) {
     case "ENOSPC":
     case "EDQUOT":
     case "EFBIG":
-      return new ClustsegError("STORE_FULL", `no space is left for ${what}`, {
+      return new ClustsegError("STORE_FULL", `no space is left in ${folder} for ${what}`, {
         hint: "Free some space and give the same command again: it goes on where it was.",
         cause,
       });
     case "EROFS":
     case "EACCES":
     case "EPERM":
-      return new ClustsegError("STORE_READ_ONLY", `${what} may not be written`, {
+      return new ClustsegError("STORE_READ_ONLY", `${what} may not be written in ${folder}`, {
         hint: "Choose another output folder, or give this user the permission to write there.",
         cause,
       });
@@ -85,7 +89,7 @@ export function writeError(error: unknown, what: string): unknown {
         cause,
       });
     default:
-      return new ClustsegError("STORE_WRITE_FAILED", `writing ${what} failed (${errnoOf(error)})`, {
+      return new ClustsegError("STORE_WRITE_FAILED", `writing ${what} in ${folder} failed (${errnoOf(error)})`, {
         hint: "Try again; the run goes on where it was.",
         cause,
       });

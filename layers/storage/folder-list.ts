@@ -1,5 +1,5 @@
 import { lstat, opendir, realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { compareKeys } from "../pipeline/keys.js";
 import type { ObjectInfo } from "../pipeline/ports.js";
 import { ClustsegError } from "../segments/errors.js";
@@ -130,7 +130,7 @@ async function isFolderToFollow(
 }
 
 function report({ onProblem }: ListContext, path: string, error: unknown): void {
-  const mapped = readError(error, path);
+  const mapped = readError(error, path, dirname(path));
   if (!(mapped instanceof ClustsegError)) throw error;
   onProblem({ path, error: mapped });
 }

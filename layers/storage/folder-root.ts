@@ -1,7 +1,8 @@
 import { lstatSync, mkdirSync, realpathSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { dirname, resolve, sep } from "node:path";
+import { dirname, resolve } from "node:path";
 import { ClustsegError } from "../segments/errors.js";
+import { isBelow } from "./paths.js";
 
 /** Folders remembered as checked; a run works in one or few at a time. */
 const maxChecked = 4096;
@@ -54,8 +55,7 @@ export class FolderRoot {
   /** @throws ClustsegError OBJECT_OUTSIDE_ROOT */
   checkInside(realPath: string, what: string): void {
     this.#real ??= realpathSync.native(this.path);
-    if (realPath === this.#real || realPath.startsWith(this.#real.endsWith(sep) ? this.#real : this.#real + sep))
-      return;
+    if (realPath === this.#real || isBelow(this.#real, realPath)) return;
     throw new ClustsegError("OBJECT_OUTSIDE_ROOT", `${what} is a link that leads out of the folder`, {
       hint: "Copy the files into the folder, or start from the folder that the link leads to.",
     });

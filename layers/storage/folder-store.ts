@@ -52,7 +52,7 @@ export class FolderStore implements ObjectStore {
       return found.isFile() ? { key, size: found.size, etag: etagOf(found) } : undefined;
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw readError(error, key);
+      throw readError(error, key, this.#root.path);
     }
   }
 
@@ -61,7 +61,7 @@ export class FolderStore implements ObjectStore {
     try {
       return await withFile(await this.#pathToRead(key), (fd) => readBytes(fd, key, options));
     } catch (error) {
-      throw readError(error, key);
+      throw readError(error, key, this.#root.path);
     }
   }
 
@@ -69,7 +69,7 @@ export class FolderStore implements ObjectStore {
     try {
       yield* splitLines(readPieces(await this.#pathToRead(key)));
     } catch (error) {
-      throw readError(error, key);
+      throw readError(error, key, this.#root.path);
     }
   }
 
@@ -96,7 +96,7 @@ export class FolderStore implements ObjectStore {
       }
     } catch (error) {
       if (isMissing(error)) return;
-      throw readError(error, prefix);
+      throw readError(error, prefix, this.#root.path);
     }
     const excluded = await Promise.all(
       (this.#options.exclude ?? []).map((path) => realpath(path).catch(() => resolve(path))),
@@ -121,7 +121,7 @@ export class FolderStore implements ObjectStore {
         rmdirSync(folder);
     } catch (error) {
       if (["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST", "EBUSY", "ERR_FS_EISDIR"].includes(errnoOf(error) ?? "")) return;
-      throw writeError(error, key);
+      throw writeError(error, key, this.#root.path);
     }
   }
 
@@ -140,7 +140,7 @@ export class FolderStore implements ObjectStore {
         makeFolder: (again) => this.#root.makeFolder(dirname(path), key, again),
       });
     } catch (error) {
-      throw writeError(error, key);
+      throw writeError(error, key, this.#root.path);
     }
   }
 

@@ -8,6 +8,22 @@ export function s3Failure(error: unknown): { readonly name: string; readonly sta
   return { name: String(name), status: typeof status === "number" ? status : undefined };
 }
 
+/** There are none, or they are not valid (any more); whatever the HTTP status says. */
+const noCredentials: ReadonlySet<string> = new Set([
+  "CredentialsProviderError",
+  "TokenProviderError",
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "InvalidAccessKeyId",
+  "InvalidToken",
+  "SignatureDoesNotMatch",
+]);
+
+/** The SDK has no name for this: "Region is missing", "Region not accepted: …". */
+function isRegionMissing(error: unknown): boolean {
+  return error instanceof Error && /^Region (?:is missing|not accepted)/.test(error.message);
+}
+
 /**
  * An error of S3 in this program's words. The SDK has retried by then.
  * @param what the object's or bucket's URI
@@ -17,6 +33,18 @@ export function s3Error(error: unknown, what: string, doing: "reading" | "writin
   if (error instanceof ClustsegError) return error;
   const cause = error;
   const { name, status } = s3Failure(error);
+  if (isRegionMissing(error)) {
+    return new ClustsegError("CONFIG_INVALID", `the AWS region for ${what} is not set, or is none`, {
+      hint: "Set AWS_REGION to the bucket's region (such as eu-central-1), or a region in the AWS profile.",
+      cause,
+    });
+  }
+  if (status === 301 || name === "PermanentRedirect" || name === "AuthorizationHeaderMalformed") {
+    return new ClustsegError("CONFIG_INVALID", `the bucket of ${what} is in another AWS region`, {
+      hint: "Set AWS_REGION to the bucket's region; `aws s3api get-bucket-location` tells it.",
+      cause,
+    });
+  }
   if (name === "NoSuchBucket") {
     return new ClustsegError("STORE_NOT_FOUND", `there is no bucket for ${what}`, {
       hint: "Check the bucket's name and region.",
@@ -35,9 +63,9 @@ export function s3Error(error: unknown, what: string, doing: "reading" | "writin
       cause,
     });
   }
-  if (name === "CredentialsProviderError" || status === 401) {
-    return new ClustsegError("STORE_ACCESS_DENIED", `no valid credentials for ${what}`, {
-      hint: "Set a profile or a role for the AWS SDK.",
+  if (noCredentials.has(name) || status === 401) {
+    return new ClustsegError("STORE_ACCESS_DENIED", `no valid AWS credentials for ${what} (${name})`, {
+      hint: "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again (aws sso login); on AWS, give the machine a role.",
       cause,
     });
   }

@@ -1,19 +1,22 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { watch as watchFiles } from "chokidar";
-import type { UploadEvent } from "../layers/pipeline/contracts.js";
-import { isImageKey, isResultKey } from "../layers/pipeline/keys.js";
-import type { ObjectStore } from "../layers/pipeline/ports.js";
-import { ClustsegError } from "../layers/segments/errors.js";
-import { isBelow } from "./source-argument.js";
+import { isImageKey, isResultKey } from "../pipeline/keys.js";
+import type { ObjectInfo, ObjectStore } from "../pipeline/ports.js";
+import { ClustsegError } from "../segments/errors.js";
+import { isPrivateName } from "./folder-keys.js";
+import { isBelow } from "./paths.js";
 import { WholeFiles } from "./whole-files.js";
 
 export interface WatchedFolderOptions {
+  /** Absolute. */
   readonly folder: string;
   /** The same folder as a store, which gives the files their keys and etags. */
   readonly uploads: ObjectStore;
-  /** Folders that are not looked into: the results. */
+  /** Folders (absolute) that are not looked into: the results. */
   readonly exclude: readonly string[];
+  /** A file is whole when it has not changed for so long. */
   readonly settleMs: number;
   /** Look at the files now and then, where the system does not tell of changes (network drives). */
   readonly poll: boolean;
@@ -24,12 +27,12 @@ export interface WatchedFolderOptions {
 const batchItems = 512;
 
 /**
- * Batches of upload events: first of what lies in the folder, then of what appears or changes, each file when it is whole.
- * Ends when `signal` aborts.
+ * What the notifications of a bucket are in the cloud, for a folder: batches of images, first of what lies in it, then of
+ * what appears or changes, each when it is whole. As upload events they are what intake takes. Ends when `signal` aborts.
  *
  * @throws ClustsegError STORE_READ_FAILED when the folder goes, or the system cannot watch it
  */
-export async function* watchFolder(options: WatchedFolderOptions): AsyncGenerator<UploadEvent[]> {
+export async function* watchFolder(options: WatchedFolderOptions): AsyncGenerator<ObjectInfo[]> {
   const { folder, uploads, exclude, settleMs, signal } = options;
   const files = new WholeFiles(settleMs);
   let failure: ClustsegError | undefined;
@@ -37,7 +40,7 @@ export async function* watchFolder(options: WatchedFolderOptions): AsyncGenerato
     followSymlinks: false,
     ignorePermissionErrors: true,
     usePolling: options.poll,
-    ignored: (file) => isPrivate(file) || exclude.some((one) => file === one || isBelow(one, file)),
+    ignored: (file) => isPrivateName(path.basename(file)) || exclude.some((one) => file === one || isBelow(one, file)),
   });
   const keyOf = (file: string) => path.relative(folder, file).split(path.sep).join("/");
   const touch = (file: string) => {
@@ -55,24 +58,21 @@ export async function* watchFolder(options: WatchedFolderOptions): AsyncGenerato
     while (!signal.aborted) {
       for (const file of await files.settled()) waiting.add(file);
       if (failure !== undefined) throw failure;
-      const events: UploadEvent[] = [];
+      const landed: ObjectInfo[] = [];
       for (const file of waiting) {
-        if (events.length === batchItems) break;
+        if (landed.length === batchItems) break;
         waiting.delete(file);
         const info = await uploads.head(keyOf(file)).catch(() => undefined);
-        if (info !== undefined) events.push(info);
+        if (info !== undefined) landed.push(info);
       }
-      if (events.length > 0) yield events;
-      else await pause(Math.min(settleMs / 2, 500), signal);
+      if (landed.length > 0) yield landed;
+      // An abort ends the wait by an error; the loop's head sees it.
+      else await wait(Math.min(settleMs / 2, 500), undefined, { signal }).catch(() => {});
       if (!(await isFolder(folder))) throw gone(folder);
     }
   } finally {
     await watcher.close();
   }
-}
-
-function isPrivate(file: string): boolean {
-  return path.basename(file).toLowerCase().startsWith(".clustseg");
 }
 
 async function isFolder(folder: string): Promise<boolean> {
@@ -93,19 +93,5 @@ function watchError(folder: string, cause: unknown): ClustsegError {
   return new ClustsegError("STORE_READ_FAILED", `the system cannot watch ${folder}: ${reason}`, {
     hint: "Its number of watched files may be used up: try --poll, or raise fs.inotify.max_user_watches on Linux.",
     cause,
-  });
-}
-
-/** Wait, but not beyond an abort. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
   });
 }

@@ -10,7 +10,7 @@ describe("clustseg segment", () => {
     const cwd = await workspace();
     await photos(join(cwd, "in"), "a.jpg", "b/c.JPG");
     await writeFile(join(cwd, "in/notes.md"), "not an image");
-    const args = ["segment", "in", ...few, "--formats", "segments,overlay,mean,csv"];
+    const args = ["segment", "in", ...few, "--formats", "segments,overlay,mean,csv,coco,geojson,palette"];
 
     const first = await clustseg(cwd, ...args);
     const made = await stat(join(cwd, "masks/a.jpg/segments.png"));
@@ -27,9 +27,14 @@ describe("clustseg segment", () => {
       "mean.png",
       "metadata.json",
       "overlay.png",
+      "palette.png",
+      "segments.coco.json",
       "segments.csv",
+      "segments.geojson",
       "segments.png",
     ]);
+    const coco = JSON.parse(await readFile(join(cwd, "masks/b/c.JPG/segments.coco.json"), "utf8"));
+    expect(coco.images).toEqual([{ id: 1, width: 48, height: 32, file_name: "b/c.JPG" }]);
     expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining("all have their masks already") });
     expect(kept.mtimeMs).toBe(made.mtimeMs);
     expect(third).toMatchObject({ code: 0, stdout: expect.stringContaining("2 images: 2 segmented") });
@@ -186,6 +191,29 @@ describe("clustseg segment", () => {
     const items = jsonLines(resumed.stdout).filter(({ type }) => type === "item");
     expect(items).toHaveLength(before.items.pending);
     for (const name of names) expect(await readdir(join(cwd, "masks", name))).toContain("metadata.json");
+  }, 60_000);
+});
+
+describe("a second clustseg segment of the same images", () => {
+  it("is refused while the first runs, and goes on at once when the first was killed", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), ...Array.from({ length: 40 }, (_, i) => `${i}.jpg`));
+    const args = ["segment", "in", "--superpixels", "200", "--concurrency", "1", "--json"];
+
+    const first = start(cwd, ...args);
+    await first.until('"type":"item"');
+    // Stopped, so that it cannot end before the second is there.
+    first.child.kill("SIGSTOP");
+    const second = await inProcess(cwd, ...args);
+    first.child.kill("SIGKILL");
+    await first.ended;
+    const third = await inProcess(cwd, ...args);
+
+    expect(second).toMatchObject({ code: 3, stderr: expect.stringContaining("[RUN_CONFLICT]") });
+    expect(second.stderr).toContain(`pid ${first.child.pid}`);
+    expect(third.code).toBe(0);
+    expect(jsonLines(third.stdout).at(-1)).toMatchObject({ items: { total: 40, rejected: 0, pending: 0 } });
+    expect(await readdir(join(cwd, "masks/.clustseg"))).not.toContain("runs");
   }, 60_000);
 });
 

@@ -2,7 +2,7 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openSource } from "../../bin/source.js";
+import { openSource } from "../../bin/addresses/source.js";
 import { workspace } from "./cli.js";
 
 /** Empty files, and the keys that sources make of them. */

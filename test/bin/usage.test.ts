@@ -36,7 +36,7 @@ describe("the command line", () => {
     ["a folder without images", ["segment", "none"], "SOURCE_EMPTY", "none"],
     ["no number of superpixels", ["segment", "in", "--superpixels", "many"], "USAGE", "whole number"],
     ["a task that no model does", ["segment", "in", "--task", "panoptic"], "TASK_UNSUPPORTED", "It does: superpixel"],
-    ["an unknown format", ["segment", "in", "--formats", "coco"], "FORMAT_UNKNOWN", "overlay"],
+    ["an unknown format", ["segment", "in", "--formats", "svg"], "FORMAT_UNKNOWN", "overlay"],
     ["an unknown model", ["segment", "in", "--model", "best"], "MODEL_NOT_FOUND", "clustseg-superpixel"],
     ["results among the images", ["segment", "in", "--out", "in"], "USAGE", "--out"],
     ["force and resume", ["segment", "in", "--force", "--resume"], "USAGE", "--resume"],

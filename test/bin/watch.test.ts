@@ -2,7 +2,6 @@ import { appendFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { WholeFiles } from "../../bin/whole-files.js";
 import { inProcess, jsonLines, photo, photos, start, workspace } from "./cli.js";
 
 describe("clustseg watch", () => {
@@ -61,44 +60,5 @@ describe("clustseg watch", () => {
       code: 2,
       stderr: expect.stringContaining("[USAGE]"),
     });
-  });
-});
-
-describe("a file that lands", () => {
-  it("is whole when it has rested, and only then", async () => {
-    const file = join(await workspace(), "a.jpg");
-    const files = new WholeFiles(1000);
-    await writeFile(file, "1");
-    const begun = Date.now();
-    files.touch(file);
-
-    const steps = [await files.settled(begun), await files.settled(begun + 900)];
-    await appendFile(file, "2");
-    files.touch(file);
-    steps.push(await files.settled(begun + 1800), await files.settled(begun + 2700));
-    const whole = await files.settled(begun + 2900);
-
-    expect(steps).toEqual([[], [], [], []]);
-    expect(whole).toEqual([file]);
-    expect(files.pending).toBe(0);
-  });
-
-  it("is whole at once when it has lain there", async () => {
-    const file = join(await workspace(), "a.jpg");
-    const files = new WholeFiles(1000);
-    await writeFile(file, "1");
-
-    files.touch(file);
-
-    expect(await files.settled(Date.now() + 1500)).toEqual([file]);
-  });
-
-  it("is forgotten when it goes", async () => {
-    const files = new WholeFiles(1000);
-
-    files.touch(join(await workspace(), "gone.jpg"));
-
-    expect(await files.settled()).toEqual([]);
-    expect(files.pending).toBe(0);
   });
 });

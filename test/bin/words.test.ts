@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
-import { exitCodeOf } from "../../bin/exit.js";
-import { byteSize, duration, jsonLine, printable } from "../../bin/io.js";
-import { extraFormats, failureBudget, seconds, wholeNumber } from "../../bin/options.js";
-import { Pace, progressText } from "../../bin/progress.js";
-import { table } from "../../bin/table.js";
+import { extraFormats, failureBudget, seconds, wholeNumber } from "../../bin/commands/options.js";
+import { exitCodeOf } from "../../bin/terminal/exit.js";
+import { byteSize, duration, jsonLine, printable } from "../../bin/terminal/io.js";
+import { Pace, progressText } from "../../bin/terminal/progress.js";
+import { table } from "../../bin/terminal/table.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 
 describe("what is printed", () => {

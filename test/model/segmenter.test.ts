@@ -8,7 +8,9 @@ import { type Model, openModel, segmentImage } from "../../layers/model/open-mod
 import { probeProviders } from "../../layers/model/providers.js";
 import { createSegmenter, type ModelSegmenter } from "../../layers/model/segmenter.js";
 import type { Segmenter } from "../../layers/pipeline/ports.js";
+import type { CocoInstances } from "../../layers/segments/coco.js";
 import { segmentsFromCsv } from "../../layers/segments/csv.js";
+import { rleArea, rleMask } from "../../layers/segments/rle.js";
 import { decoded, picture, sameBytes, scene, tinyBundle } from "./pictures.js";
 
 const width = 160;
@@ -43,16 +45,32 @@ describe("one image", () => {
 
   test("extras come when asked for, whatever the order", async () => {
     const file = await jpeg(2);
-    const formats = ["csv", "mean", "overlay-jpg", "segments", "overlay"];
+    const formats = ["palette", "csv", "mean", "geojson", "overlay-jpg", "segments", "coco", "overlay"];
 
-    const result = await segmenter.process(file, { ...request, formats });
+    const result = await segmenter.process(file, { ...request, formats, name: "a/b.jpg" });
 
     const names = ["segments.png", "overlay.png", "overlay.jpg", "mean.png", "segments.csv"];
+    names.push("segments.coco.json", "segments.geojson", "palette.png");
     expect([...result.files.keys()]).toEqual(names);
     for (const name of names.slice(1, 4)) {
       expect(await sharp(result.files.get(name)!).metadata()).toMatchObject({ width, height, channels: 3 });
     }
-    expect(segmentsFromCsv(new TextDecoder().decode(result.files.get("segments.csv")))).toEqual(result.segments);
+    const text = (name: string): string => new TextDecoder().decode(result.files.get(name));
+    expect(segmentsFromCsv(text("segments.csv"))).toEqual(result.segments);
+    expect(await sharp(result.files.get("palette.png")!).metadata()).toMatchObject({ width, height, isPalette: true });
+    const { images, annotations } = JSON.parse(text("segments.coco.json")) as CocoInstances;
+    expect(images).toEqual([{ id: 1, width, height, file_name: "a/b.jpg" }]);
+    expect(annotations.map(({ id, area, bbox }) => ({ id, area, bbox }))).toEqual(
+      result.segments.map(({ id, area, bbox }) => ({ id, area, bbox })),
+    );
+    expect(annotations.map(({ segmentation }) => rleArea(segmentation))).toEqual(
+      result.segments.map(({ area }) => area),
+    );
+    const { ids } = await decodeIds(result.files.get("segments.png")!);
+    expect(rleMask(annotations[4]!.segmentation).join("")).toBe(Array.from(ids, (id) => (id === 5 ? 1 : 0)).join(""));
+    const outlines = JSON.parse(text("segments.geojson")) as { image: object; features: { id: number }[] };
+    expect(outlines.image).toMatchObject({ file_name: "a/b.jpg" });
+    expect(outlines.features.map(({ id }) => id)).toEqual(result.segments.map(({ id }) => id));
   });
 
   test("more superpixels than pixels: one segment a pixel at most, and a note", async () => {

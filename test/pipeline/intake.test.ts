@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { UploadEvent } from "../../layers/pipeline/contracts.js";
-import { type IntakeSource, intake, readRequest } from "../../layers/pipeline/intake.js";
+import { intake, readRequest } from "../../layers/pipeline/intake.js";
 import { readManifest } from "../../layers/pipeline/json-lines.js";
 import { stagingKeys } from "../../layers/pipeline/keys.js";
+import type { IntakeSource } from "../../layers/pipeline/selection.js";
 import { blockSegmenter } from "./block-segmenter.js";
 import { gather, imageBytes, storesWith } from "./fixtures.js";
 

@@ -1,3 +1,4 @@
+import { processOwner } from "../../bin/work/process-owner.js";
 import { runPipeline } from "../../layers/pipeline/run.js";
 import { FolderStore } from "../../layers/storage/folder-store.js";
 import { blockSegmenter } from "./block-segmenter.js";
@@ -18,6 +19,7 @@ const { status, report } = await runPipeline({
   task: "superpixel",
   parameters: { block: 8 },
   formats: ["overlay"],
+  owner: processOwner(),
   concurrency: Number(concurrency),
   packItems: 4,
   shardItems: 50,

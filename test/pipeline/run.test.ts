@@ -144,8 +144,10 @@ describe("runPipeline", () => {
 
     expect(first.status).toBe("over_budget");
     expect(first.error?.code).toBe("RUN_FAILURE_BUDGET");
-    expect(first.report.items.rejected).toBe(4);
-    expect(first.report.items.pending).toBe(36);
+    // The fourth ends it; those in flight still come to their outcome.
+    expect(first.report.items.rejected).toBeGreaterThanOrEqual(4);
+    expect(first.report.items.rejected).toBeLessThan(10);
+    expect(first.report.items.pending).toBe(40 - first.report.items.rejected);
     expect(second.status).toBe("completed");
     expect(second.report.items).toMatchObject({ skipped: 10, rejected: 40, pending: 0 });
   });
@@ -197,7 +199,11 @@ describe("runPipeline", () => {
 
     const { report } = await startRun(stores, { segmenter });
 
-    expect(report.items).toMatchObject({ total: 13, segmented: 3, skipped: 10, pending: 0 });
+    // Those in flight when it was killed may have come into a pack as well.
+    expect(report.items).toMatchObject({ total: 13, rejected: 0, pending: 0 });
+    expect(report.items.skipped).toBeGreaterThanOrEqual(10);
+    expect(report.items.segmented).toBe(13 - report.items.skipped);
+    expect(segmenter.calls).toBe(13);
     expect([...staging.objects.keys()]).toEqual([]);
   });
 

@@ -65,3 +65,13 @@ function enlarged(labels: readonly number[], columns: number, rows: number, scal
   });
   return { width, height, labels: all };
 }
+
+/** Maps whose segments may be in several pieces, as those of other makers are; some pixels of none. */
+export function scatteredMaps(): fc.Arbitrary<SegmentMap> {
+  return labelImages().map(({ labels, width, height }) => {
+    const idOf = new Map([[NO_LABEL, 0]]);
+    for (const label of labels) if (!idOf.has(label)) idOf.set(label, idOf.size);
+    const ids = labels.map((label) => idOf.get(label) ?? 0);
+    return { width, height, segments: idOf.size - 1, ids };
+  });
+}

@@ -331,7 +331,7 @@ describe("FolderStore on a full disk", () => {
       thrown = error;
     }
 
-    expect(writeError(thrown, "a.png")).toMatchObject({ code: "STORE_FULL", fault: "system", retryable: true });
+    expect(writeError(thrown, "a.png", "/dev")).toMatchObject({ code: "STORE_FULL", fault: "system", retryable: true });
   });
 });
 

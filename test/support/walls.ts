@@ -54,14 +54,15 @@ export const rooms: Readonly<Record<string, Room>> = {
       "perf_hooks",
       "stream",
       "stream/promises",
+      "zlib",
     ].map((name) => `node:${name}`),
     why: "model turns bytes into segment maps: it knows no cloud and no pipeline, opens no socket and starts no program",
   },
   "layers/storage": {
     rooms: ["layers/segments", "layers/pipeline/ports", "layers/pipeline/keys"],
-    packages: ["zod", "@aws-sdk/client-s3", "@aws-sdk/lib-storage", "@smithy/*"],
+    packages: ["zod", "@aws-sdk/client-s3", "@aws-sdk/lib-storage", "@smithy/*", "chokidar"],
     node: "any",
-    why: "storage implements the pipeline's ObjectStore, and knows nothing else of it than its keys",
+    why: "storage implements the pipeline's ObjectStore, tells what lands in a folder, and knows nothing else of the pipeline than its keys",
   },
   functions: {
     rooms: ["layers/segments", "layers/pipeline", "layers/model", "layers/storage"],

@@ -26,7 +26,7 @@ from .network import SuperpixelClustSeg, SuperpixelConfig
 LABEL_CLASSES = 14
 ENCODER_RATE = 0.15
 # A piece of a superpixel below this share of the mean area is merged into a neighbour.
-MIN_AREA_RATIO = 0.0625
+MIN_AREA_RATIO = 0.125
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -1,0 +1,33 @@
+import { spawnSync } from "node:child_process";
+import { hostname } from "node:os";
+import { describe, expect, it } from "vitest";
+import { processOwner } from "../../bin/work/process-owner.js";
+
+describe("this process as the owner of a run", () => {
+  const { name, hasEnded } = processOwner();
+  const withPid = (pid: number, start: string) => name.replace(/^pid \d+/, `pid ${pid}`).replace(/\w+\)$/, `${start})`);
+
+  it("is told to people by its id and machine, and has not ended", () => {
+    expect(name).toContain(`pid ${process.pid} of ${hostname()}`);
+    expect(processOwner().name).toBe(name);
+    expect(hasEnded(name)).toBe(false);
+  });
+
+  it("knows that a process of this machine has ended, also when its id has come back to us", () => {
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+
+    expect(hasEnded(withPid(pid, "aaaa"))).toBe(true);
+    expect(hasEnded(withPid(process.pid, "aaaa"))).toBe(true);
+  });
+
+  it("knows that one still runs", () => {
+    expect(hasEnded(withPid(process.ppid, "aaaa"))).toBe(false);
+  });
+
+  it.each([name.replace(hostname(), "elsewhere"), name.replace(/\(\d*-/, "(1-"), "somebody", ""])(
+    "does not judge others: %s",
+    (other) => {
+      expect(hasEnded(other)).toBe(false);
+    },
+  );
+});
