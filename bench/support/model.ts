@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { type Bundle, loadBundle } from "../../layers/model/bundle.js";
+import type { DecodedImage } from "../../layers/model/decoded-image.js";
 import { findBundle } from "../../layers/model/find-bundle.js";
-import type { DecodedImage } from "../../layers/model/frame.js";
 import { type GraphRunner, openRunner, type RunRequest } from "../../layers/model/runner.js";
 import { segmentSuperpixels } from "../../layers/model/superpixels.js";
 

@@ -1,7 +1,8 @@
 import type { Metadata } from "sharp";
 import { ClustsegError } from "../segments/errors.js";
+import type { Frame } from "../segments/frame.js";
 import { decodeError, imageTooLarge } from "./decode-errors.js";
-import type { DecodedImage, Frame } from "./frame.js";
+import type { DecodedImage } from "./decoded-image.js";
 import { sharp } from "./libvips.js";
 
 export interface DecodeOptions {

@@ -3,13 +3,14 @@
  * from where a thing lives, never from here.
  */
 export { ClustsegError, type ErrorCode, type ErrorFault } from "../segments/errors.js";
+export type { Frame } from "../segments/frame.js";
 export { type OverlayOptions, overlayBoundaries, type Rgb } from "../segments/overlay.js";
 export type { SegmentMap } from "../segments/segment-map.js";
 export { type SegmentRow, segmentTable } from "../segments/table.js";
 export type { BundleManifest } from "./bundle.js";
 export { type DecodeOptions, decodeImage } from "./decode.js";
+export type { DecodedImage } from "./decoded-image.js";
 export { decodeIds, encodeIds, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
-export type { DecodedImage, Frame } from "./frame.js";
 export {
   type Model,
   openModel,

@@ -3,8 +3,8 @@ import { ClustsegError } from "../segments/errors.js";
 import type { SegmentMap } from "../segments/segment-map.js";
 import { type BundleManifest, loadBundle } from "./bundle.js";
 import { decodeImage } from "./decode.js";
+import type { DecodedImage } from "./decoded-image.js";
 import { findBundle } from "./find-bundle.js";
-import type { DecodedImage } from "./frame.js";
 import {
   type ExecutionProvider,
   type GraphRunner,

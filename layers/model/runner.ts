@@ -1,16 +1,9 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { ClustsegError } from "../segments/errors.js";
-import type { WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
+import type { GraphTensor, WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
 
 export type ExecutionProvider = "cpu" | "cuda";
-
-/** An input or output as the graph itself declares it; dynamic dimensions are names. */
-export interface GraphTensor {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: readonly (number | string)[];
-}
 
 export interface RefusedProvider {
   readonly provider: ExecutionProvider;

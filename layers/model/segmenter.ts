@@ -1,14 +1,15 @@
 import { cocoInstances } from "../segments/coco.js";
 import { segmentsToCsv } from "../segments/csv.js";
 import { ClustsegError } from "../segments/errors.js";
+import type { Frame } from "../segments/frame.js";
 import { segmentsToGeoJson } from "../segments/geojson.js";
 import { meanColorPicture } from "../segments/mean-colour.js";
 import { overlayBoundaries } from "../segments/overlay.js";
 import type { SegmentMap } from "../segments/segment-map.js";
 import { type SegmentRow, segmentTable } from "../segments/table.js";
 import { type DecodeOptions, decodeImage } from "./decode.js";
+import type { DecodedImage } from "./decoded-image.js";
 import { encodeIds, encodePalette, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
-import type { DecodedImage, Frame } from "./frame.js";
 import { chooseGrid } from "./grid.js";
 import type { Model } from "./open-model.js";
 import { completeParameters } from "./superpixels.js";

@@ -3,7 +3,7 @@ import { ClustsegError } from "../segments/errors.js";
 import { NO_LABEL, type SegmentMap, segmentMapFromLabels } from "../segments/segment-map.js";
 import { type Size, upscaleSegmentMap } from "../segments/upscale.js";
 import type { BundleManifest } from "./bundle.js";
-import type { DecodedImage } from "./frame.js";
+import type { DecodedImage } from "./decoded-image.js";
 import { chooseGrid } from "./grid.js";
 import { sharp } from "./libvips.js";
 import type { GraphRunner } from "./runner.js";

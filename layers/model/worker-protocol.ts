@@ -1,5 +1,3 @@
-import type { GraphTensor } from "./runner.js";
-
 /** What the worker is started with. */
 export interface WorkerStart {
   /** The graph; its buffer is transferred. */
@@ -48,3 +46,10 @@ export type WorkerReply =
       readonly ms: number;
     }
   | { readonly kind: "failed"; readonly id: number; readonly reason: string };
+
+/** An input or output as the graph itself declares it; dynamic dimensions are names. */
+export interface GraphTensor {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}

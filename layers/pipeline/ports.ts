@@ -1,3 +1,4 @@
+import type { Frame } from "../segments/frame.js";
 import type { SegmentRow } from "../segments/table.js";
 
 /** What a store knows of one object without reading it. `etag` is opaque: equal etags mean equal bytes. */
@@ -87,21 +88,8 @@ export interface SegmentationRequest {
   readonly name?: string;
 }
 
-/** The picture that the mask lies on: upright (EXIF orientation applied), and what the file was before. */
-export interface ImageFrame {
-  readonly width: number;
-  readonly height: number;
-  readonly orientation: number;
-  readonly format: string;
-  readonly space: string;
-  readonly depth: string;
-  readonly pages: number;
-  readonly alpha: boolean;
-  readonly notes: readonly string[];
-}
-
 export interface SegmentedImage {
-  readonly frame: ImageFrame;
+  readonly frame: Frame;
   readonly segments: readonly SegmentRow[];
   /** Result files by name; names are those of `resultFileTypes`, metadata.json excepted: the pipeline writes that. */
   readonly files: ReadonlyMap<string, Uint8Array>;

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { DecodedImage } from "../../layers/model/frame.js";
+import type { DecodedImage } from "../../layers/model/decoded-image.js";
 import { sharp } from "../../layers/model/libvips.js";
 
 /** The bundle of test/model/fixtures: the shipped bundle's inputs and outputs in 11 KB, untrained. */

@@ -18,12 +18,3 @@ export interface Frame {
   /** What a reader of the result should know, such as "first of 12 frames". */
   readonly notes: readonly string[];
 }
-
-/** An image as the graph takes it. */
-export interface DecodedImage {
-  readonly width: number;
-  readonly height: number;
-  /** sRGB, 8 bit, interleaved, row-major, upright: width * height * 3 bytes. */
-  readonly data: Uint8Array;
-  readonly frame: Frame;
-}
