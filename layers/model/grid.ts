@@ -8,7 +8,7 @@ export interface SeedGrid {
 export const maxSeeds = 65_000;
 
 /** Seeds for each superpixel asked: some seeds die out. The same constant as in training/clustseg/grid.py. */
-const seedsPerSuperpixel = 1.08;
+const seedsPerSuperpixel = 1.05;
 /** At most this many seeds for each superpixel asked. */
 const mostSeedsPerSuperpixel = 1.15;
 

@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf } from "./folder-errors.js";
+import { makeFolders } from "./make-folders.js";
 
 /**
  * What a file that was written survives. "process": the end of this process at any moment, SIGKILL included: the bytes are in
@@ -90,7 +81,7 @@ export class AtomicFiles {
 
   #newName(): string {
     if (!this.#ready) {
-      mkdirSync(this.#temporary, { recursive: true });
+      makeFolders(this.#temporary);
       removeStale(this.#temporary);
       this.#ready = true;
     }

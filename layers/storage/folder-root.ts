@@ -1,7 +1,8 @@
-import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ClustsegError } from "../segments/errors.js";
+import { makeFolders } from "./make-folders.js";
 import { isBelow } from "./paths.js";
 
 /** Folders remembered as checked; a run works in one or few at a time. */
@@ -42,7 +43,7 @@ export class FolderRoot {
     if (again) this.#checked.clear();
     // The root itself is taken to be there, so that the one look at it is left out; `again` makes it, too.
     if (this.hasFolder(folder, what) && !again) return;
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
   }
 
   /** Where a link leads. @throws ClustsegError OBJECT_OUTSIDE_ROOT */

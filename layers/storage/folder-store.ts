@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { lstatSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,6 +9,7 @@ import { type NameRules, namesOfKey } from "./folder-keys.js";
 import { etagOf, type FolderProblem, type ListContext, listFolder } from "./folder-list.js";
 import { readBytes, readPieces, withFile } from "./folder-read.js";
 import { FolderRoot } from "./folder-root.js";
+import { makeFolders } from "./make-folders.js";
 import { joinLines, splitLines } from "./split-lines.js";
 
 export interface FolderStoreOptions {
@@ -159,7 +160,7 @@ export class FolderStore implements ObjectStore {
   async #keepLongSegment(name: string, segment: string): Promise<void> {
     const folder = join(this.#root.path, ".clustseg", "names");
     if (this.#longSegment(name) === segment) return;
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     await this.#files.write(join(folder, name), Buffer.from(segment), { ifAbsent: false, makeFolder: () => {} });
   }
 

@@ -77,7 +77,7 @@ def card(manifest: dict, evaluation: dict, peers: dict, ablation: dict | None) -
         "## In short",
         f"- Task: {', '.join(manifest['tasks'])}. {training['parameters']:,} parameters, {manifest['graph']['bytes'] / 1e6:.1f} MB "
         f"(weights stored as fp16, arithmetic in {manifest['graph']['precision']}).\n"
-        f"- Trained on: {training['data']}. {training['steps']:,} steps, {training['minutes']} minutes on two CPU cores.\n"
+        f"- Trained on: {training['data']}. {training['steps']:,} steps, {training['minutes']} minutes on a CPU; {training['recipe']}.\n"
         f"- Terms of the data: {training['terms']}\n"
         f"- Licence of the weights: {manifest['licence']}.",
         "## Figures",

@@ -111,7 +111,7 @@ def _store_half(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def bundle_manifest(graph: Path, network: SuperpixelClustSeg, minutes: float, steps: int) -> dict:
+def bundle_manifest(graph: Path, network: SuperpixelClustSeg, minutes: float, steps: int, recipe: str) -> dict:
     """model.json without its metrics."""
     return {
         "schema": "clustseg.bundle/1",
@@ -146,6 +146,7 @@ def bundle_manifest(graph: Path, network: SuperpixelClustSeg, minutes: float, st
             "split": "train",
             "steps": steps,
             "minutes": round(minutes, 1),
+            "recipe": recipe,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "terms": "BSDS500: research and education. Encoder initialised with ImageNet weights of "
             f"{network.config.encoder} (Apache-2.0); ImageNet: non-commercial research.",
@@ -163,13 +164,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--recipe", default="as the defaults of clustseg.train", help="what a reader should know of the run")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     saved = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)
     network = load_network(arguments.run)
     path = arguments.out / "model.onnx"
     export_onnx(network, path)
-    manifest = bundle_manifest(path, network, saved["seconds"] / 60, saved["step"])
+    manifest = bundle_manifest(path, network, saved["seconds"] / 60, saved["step"], arguments.recipe)
     (arguments.out / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
     print(f"{path}: {path.stat().st_size:,} bytes, {manifest['graph']['sha256'][:12]}")
 

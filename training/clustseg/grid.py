@@ -33,7 +33,7 @@ def grid_tensor(superpixels: Tensor, size: Tensor) -> Tensor:
 
 # Seeds a little more than asked for: some die out (their pixels prefer a neighbour), and rounding to whole rows and columns
 # then stays within 0 to 15 % above the number asked for.
-SEEDS_PER_SUPERPIXEL = 1.08
+SEEDS_PER_SUPERPIXEL = 1.05
 
 
 def cell_size(size: Tensor, grid: Tensor) -> Tensor:
