@@ -51,7 +51,7 @@ async function makeImage(folder: string, megapixels: number): Promise<{ width: n
   const { data } = await sharp({ create: { width, height, channels: 3, background: "#808080" } })
     .composite(await Promise.all(pieces))
     .jpeg({ quality: 90 })
-    .toUint8Array();
+    .toBuffer({ resolveWithObject: true });
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "large.jpg"), data);
   return { width, height };

@@ -44,7 +44,7 @@ async function makeImages(folder: string, images: number): Promise<void> {
       .autoOrient()
       .resize(width, height, { fit: "cover", kernel: "linear" })
       .jpeg({ quality: 85 })
-      .toUint8Array();
+      .toBuffer({ resolveWithObject: true });
     await writeFile(join(folder, `${String(i).padStart(5, "0")}.jpg`), jpeg.data);
   }
 }

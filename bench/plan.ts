@@ -80,6 +80,9 @@ async function measure({ images, withResults }: Input): Promise<Run> {
     async *list() {
       if (withResults) yield { ...infoOf(0), key: `${keyOf(0)}/metadata.json` };
     },
+    async head(key: string) {
+      return infoOf(Number(/img_(\d+)/.exec(key)?.[1]));
+    },
     async get(key: string, _options?: GetOptions) {
       const index = Number(/img_(\d+)/.exec(key)?.[1]);
       if (index % 2 === 1) throw notFound;

@@ -74,7 +74,7 @@ export async function picturesOf(files: readonly string[], width: number, height
       .resize(width, height, { fit: "cover" })
       .toColourspace("srgb")
       .raw()
-      .toUint8Array();
+      .toBuffer({ resolveWithObject: true });
     pictures.push({ width, height, data: new Uint8Array(data) });
   }
   return pictures;

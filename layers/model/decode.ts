@@ -3,7 +3,7 @@ import { ClustsegError } from "../segments/errors.js";
 import type { Frame } from "../segments/frame.js";
 import { decodeError, imageTooLarge } from "./decode-errors.js";
 import type { DecodedImage } from "./decoded-image.js";
-import { sharp } from "./libvips.js";
+import { samplesOf, sharp } from "./libvips.js";
 
 export interface DecodeOptions {
   /** Larger images are rejected before a pixel of them is decoded. @default 100,000,000 */
@@ -98,10 +98,8 @@ async function rgbPixels(
   const upright = sharp(bytes, { failOn, limitInputPixels: maxPixels, pages: 1 }).autoOrient();
   // libvips can flatten a picture with one alpha channel only; extra channels of scientific TIFFs are not transparency.
   const opaque = metadata.hasAlpha && metadata.channels <= 4 ? upright.flatten({ background: "#ffffff" }) : upright;
-  const { data, info } = await opaque.toColourspace("srgb").raw({ depth: "uchar" }).toUint8Array();
-  // What sharp calls a Uint8Array is a Buffer, whose methods differ.
-  const samples = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const rgb = info.channels === 3 ? samples : firstThree(samples, info.channels);
+  const { data, info } = await samplesOf(opaque.toColourspace("srgb").raw({ depth: "uchar" }));
+  const rgb = info.channels === 3 ? data : firstThree(data, info.channels);
   return { width: info.width, height: info.height, data: rgb };
 }
 

@@ -4,7 +4,7 @@ import { ClustsegError } from "../segments/errors.js";
 import { paletteIndices, vocColors } from "../segments/palette.js";
 import { type SegmentMap, segmentMapFromIds } from "../segments/segment-map.js";
 import { indexedPng, unfilteredRows } from "./indexed-png.js";
-import { sharp } from "./libvips.js";
+import { samplesOf, sharp } from "./libvips.js";
 
 /**
  * A segment map as a grey PNG with one channel, whose pixel is the segment's id: 8 bit up to 255 segments, else 16 bit.
@@ -40,10 +40,8 @@ export async function decodeIds(png: Uint8Array): Promise<SegmentMap> {
     const { format, channels, depth } = await image.metadata();
     if (format !== "png" || channels !== 1) throw fail("segments.png must be a grey PNG with one channel.");
     const wide = depth === "ushort";
-    const { data, info } = await image
-      .toColourspace(wide ? "grey16" : "b-w")
-      .raw({ depth: wide ? "ushort" : "uchar" })
-      .toUint8Array();
+    const raw = image.toColourspace(wide ? "grey16" : "b-w").raw({ depth: wide ? "ushort" : "uchar" });
+    const { data, info } = await samplesOf(raw);
     const ids = wide ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : Uint16Array.from(data);
     return segmentMapFromIds(ids, info.width, info.height);
   } catch (error) {

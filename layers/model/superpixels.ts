@@ -5,7 +5,7 @@ import { type Size, upscaleSegmentMap } from "../segments/upscale.js";
 import type { BundleManifest } from "./bundle.js";
 import type { DecodedImage } from "./decoded-image.js";
 import { chooseGrid } from "./grid.js";
-import { sharp } from "./libvips.js";
+import { samplesOf, sharp } from "./libvips.js";
 import type { GraphRunner } from "./runner.js";
 import { runTiles, wholeCellSize } from "./tiles.js";
 
@@ -109,13 +109,8 @@ function connected(labels: Uint16Array, { width, height }: Size, ratio: number):
 }
 
 async function resampled(rgb: Uint8Array, from: Size, to: Size): Promise<Uint8Array> {
-  const { data } = await sharp(rgb, {
-    raw: { width: from.width, height: from.height, channels: 3 },
-    limitInputPixels: false,
-  })
-    .resize(to.width, to.height, { fit: "fill", kernel: "linear" })
-    .raw()
-    .toUint8Array();
+  const whole = sharp(rgb, { raw: { width: from.width, height: from.height, channels: 3 }, limitInputPixels: false });
+  const { data } = await samplesOf(whole.resize(to.width, to.height, { fit: "fill", kernel: "linear" }).raw());
   return data;
 }
 
