@@ -62,5 +62,17 @@ def cell_positions(height: int, width: int, rows: int | Tensor, columns: int | T
     tall, wide = height // rows, width // columns
     y = ((torch.arange(height, device=like.device) % tall).to(like) + 0.5) / tall - 0.5
     x = ((torch.arange(width, device=like.device) % wide).to(like) + 0.5) / wide - 0.5
-    y, x = y[:, None].expand(height, width), x[None, :].expand(height, width)
+    return _plane(y, x)
+
+
+def grid_positions(height: int, width: int, rows: int | Tensor, columns: int | Tensor, like: Tensor) -> Tensor:
+    """The same relative to the middle of the whole grid: centred, so that squares stay small in single precision."""
+    y = (torch.arange(height, device=like.device).to(like) + (0.5 - height / 2)) / (height // rows)
+    x = (torch.arange(width, device=like.device).to(like) + (0.5 - width / 2)) / (width // columns)
+    return _plane(y, x)
+
+
+def _plane(y: Tensor, x: Tensor) -> Tensor:
+    high, wide = y.shape[0], x.shape[0]
+    y, x = y[:, None].expand(high, wide), x[None, :].expand(high, wide)
     return torch.stack([y, x, torch.ones_like(y)]).unsqueeze(0)

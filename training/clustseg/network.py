@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .color import RgbToLab
 from .decoder import PixelDecoder
 from .encoder import EfficientNetLite
-from .grid import cell_positions, cell_size, from_cells, grid_tensor, to_cells
+from .grid import CELL_MULTIPLE, cell_positions, cell_size, from_cells, grid_positions, grid_tensor, to_cells
 from .rca import GridNeighbourhood, IndexedGridNeighbourhood, RecurrentCrossAttention
 from .starts import GridStart
 
@@ -54,7 +54,7 @@ class ClustSeg(nn.Module):
         self.config = config
         self.encoder = EfficientNetLite(config.encoder, config.deepest_stride)
         self.lab = RgbToLab()
-        self.decoder = PixelDecoder(self.encoder.channels, config.widths, colour_channels=3)
+        self.decoder = PixelDecoder(self.encoder.channels, config.widths, colour_channels=3, whole_stride=CELL_MULTIPLE)
 
     def forward(self, image: Tensor) -> dict[int, tuple[Tensor, Tensor]]:
         # LAB in single precision also under autocast: half of it would show as bands in flat skies.
@@ -99,13 +99,13 @@ class SuperpixelClustSeg(nn.Module):
     ) -> list[tuple[int, Tensor]]:
         out: list[tuple[int, Tensor]] = []
         centres = None
-        neighbourhood = self.neighbourhood
+        neighbourhood, positions = self.neighbourhood, cell_positions
         if not self.training:
-            neighbourhood = IndexedGridNeighbourhood(rows, columns, neighbourhood.offsets)
+            neighbourhood, positions = IndexedGridNeighbourhood(rows, columns), grid_positions
         for index, (stride, layer) in enumerate(zip(self.config.levels, self.layers)):
             learned, colours = features[stride]
             height, width = colours.shape[-2:]
-            where = cell_positions(height, width, rows, columns, colours).expand(colours.shape[0], -1, -1, -1)
+            where = positions(height, width, rows, columns, colours).expand(colours.shape[0], -1, -1, -1)
             pixels = to_cells(torch.cat([learned, colours, where], dim=1), rows, columns)
             centres = self.start(pixels) if centres is None else centres
             last = index == len(self.layers) - 1
@@ -130,7 +130,7 @@ class SuperpixelClustSeg(nn.Module):
         return self._segment(image, size, work, rows, columns, tall, wide, steps)
 
     def _segment(self, image, size, work, rows, columns, tall, wide, steps) -> Tensor:
-        planes = image.permute(0, 3, 1, 2).float()
+        planes = image.permute(0, 3, 1, 2).to(self.layers[0].log_precision.dtype)
         resized = F.interpolate(planes, size=(rows * tall, columns * wide), mode="bilinear", align_corners=False)
         _, logits = self.forward(resized, rows, columns, steps)[-1]
         labels = seed_index(logits.argmax(dim=-2), columns).to(torch.int32)

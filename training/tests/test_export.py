@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -5,22 +7,8 @@ import torch
 
 from clustseg.deploy import deployed
 from clustseg.export import export_onnx
+from clustseg.losses import LossWeights, superpixel_loss
 from clustseg.network import SuperpixelClustSeg
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    """A network with lively weights, as PyTorch and as an ONNX session."""
-    torch.manual_seed(0)
-    network = SuperpixelClustSeg()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    network = deployed(network)
-    path = tmp_path_factory.mktemp("export") / "model.onnx"
-    export_onnx(network, path)
-    return network, onnxruntime.InferenceSession(str(path))
 
 
 def smooth_image(height: int, width: int, seed: int) -> np.ndarray:
@@ -31,6 +19,30 @@ def smooth_image(height: int, width: int, seed: int) -> np.ndarray:
     return np.clip(plane + random.normal(0, 4, plane.shape), 0, 255).astype(np.uint8)[None]
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A network after a few steps of training, as PyTorch and as an ONNX session."""
+    torch.manual_seed(0)
+    network = SuperpixelClustSeg().train()
+    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+    for step in range(20):
+        image = torch.from_numpy(smooth_image(96, 96, step)).permute(0, 3, 1, 2).float()
+        labels = (image.mean(dim=1) / 43).long().clamp(0, 5)
+        loss, _ = superpixel_loss(network(image, 6, 6), labels, 6, 6, 6, LossWeights())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network = deployed(network)
+    path = tmp_path_factory.mktemp("export") / "model.onnx"
+    export_onnx(network, path)
+    return network, onnxruntime.InferenceSession(str(path))
+
+
+def labels_of(network, image: np.ndarray, superpixels: int) -> np.ndarray:
+    with torch.no_grad():
+        return network.segment(torch.from_numpy(image), torch.tensor([superpixels]), torch.tensor([0, 0])).numpy()
+
+
 @pytest.mark.parametrize("size", [(160, 240), (123, 77)])
 @pytest.mark.parametrize("superpixels", [20, 150])
 def test_the_graph_gives_pytorchs_labels(pair, size, superpixels):
@@ -38,10 +50,9 @@ def test_the_graph_gives_pytorchs_labels(pair, size, superpixels):
     image = smooth_image(*size, seed=superpixels)
     inputs = {"image": image, "superpixels": np.array([superpixels]), "grid": np.array([0, 0])}
     labels = session.run(None, inputs)[0]
-    with torch.no_grad():
-        wanted = network.segment(torch.from_numpy(image), torch.tensor([superpixels]), torch.tensor([0, 0])).numpy()
     assert labels.dtype == np.uint16 and labels.shape == (1, *size)
-    assert (labels == wanted).mean() >= 0.999
+    # In double precision, as PyTorch's single precision takes short cuts in convolutions on some CPUs.
+    assert (labels == labels_of(copy.deepcopy(network).double(), image, superpixels)).mean() >= 0.999
 
 
 def test_images_of_a_batch_do_not_touch_each_other(pair):

@@ -2,11 +2,12 @@
 
 import torch
 
-from clustseg.grid import cell_positions, to_cells
+from clustseg.grid import cell_positions, grid_positions, to_cells
 from clustseg.rca import (
     Centres,
     FullNeighbourhood,
     GridNeighbourhood,
+    IndexedGridNeighbourhood,
     RecurrentCrossAttention,
     e_step,
     m_step,
@@ -140,14 +141,21 @@ def test_vanilla_cross_attention_normalises_over_pixels():
     torch.testing.assert_close(got.features, centres.features + weights @ module.value(x), atol=1e-6, rtol=1e-6)
 
 
-def test_table_look_up_equals_the_convolutions():
-    from clustseg.rca import IndexedGridNeighbourhood
+def test_table_look_up_in_one_frame_equals_the_convolutions():
+    rows, columns, cell = 3, 5, 4
+    centres, pixels = grid_scene(rows, columns, cell)
+    module = layer(steps=3)
+    by_cell, by_cell_scores = module(centres, pixels, GridNeighbourhood().double())
 
-    by_convolution = GridNeighbourhood().double()
-    by_table = IndexedGridNeighbourhood(3, 5, by_convolution.offsets)
-    torch.manual_seed(4)
-    centres, parts = torch.randn(2, 3, 5, 4).double(), torch.randn(2, 3, 5, 9, 6).double()
-    torch.testing.assert_close(by_table.around(centres), by_convolution.around(centres))
-    torch.testing.assert_close(by_table.collected(parts), by_convolution.collected(parts))
-    for got, wanted in zip(by_table.gather(parts), by_convolution.gather(parts)):
-        torch.testing.assert_close(got, wanted)
+    middles = torch.tensor([[r - (rows - 1) / 2, c - (columns - 1) / 2] for r in range(rows) for c in range(columns)])
+    middles = middles.double().reshape(rows, columns, 2)
+    where = grid_positions(rows * cell, columns * cell, rows, columns, pixels).expand(2, -1, -1, -1)
+    pixels = torch.cat([pixels[..., :FEATURES, :], to_cells(where, rows, columns)], dim=-2)
+    by_table, by_table_scores = module(
+        Centres(centres.features, centres.positions + middles), pixels, IndexedGridNeighbourhood(rows, columns)
+    )
+
+    torch.testing.assert_close(by_table.features, by_cell.features)
+    torch.testing.assert_close(by_table.positions, by_cell.positions + middles)
+    for got, wanted in zip(by_table_scores, by_cell_scores):
+        torch.testing.assert_close(e_step(got), e_step(wanted))
