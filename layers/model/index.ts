@@ -2,9 +2,14 @@
  * What `import … from "clustseg"` gives: the package's public face, and the one list of re-exports. Files of ours import
  * from where a thing lives, never from here.
  */
-export { ClustsegError, type ErrorCode, type ErrorFault } from "../segments/errors.js";
+export { type CocoInstances, cocoInstances } from "../segments/coco.js";
+export { segmentsFromCsv, segmentsToCsv } from "../segments/csv.js";
+export { ClustsegError, type ErrorCode, type ErrorFault, isErrorCode } from "../segments/errors.js";
 export type { Frame } from "../segments/frame.js";
+export { segmentsToGeoJson } from "../segments/geojson.js";
 export { type OverlayOptions, overlayBoundaries, type Rgb } from "../segments/overlay.js";
+export { type Polygon, segmentPolygons } from "../segments/polygons.js";
+export { type CocoRle, rleArea, rleBbox, rleMask, segmentRle, segmentRles } from "../segments/rle.js";
 export type { SegmentMap } from "../segments/segment-map.js";
 export { type SegmentRow, segmentTable } from "../segments/table.js";
 export type { BundleManifest } from "./bundle.js";

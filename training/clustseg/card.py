@@ -69,7 +69,21 @@ def peers_table(evaluation: dict, peers: dict) -> str:
     return "\n".join(lines)
 
 
-def card(manifest: dict, evaluation: dict, peers: dict, ablation: dict | None) -> str:
+def precision_section(variants: dict) -> list[str]:
+    """Why the graph computes in fp32: what int8 gave beside it."""
+    lines = ["| arithmetic | ASA | CO | ms, of fp32 | MB |", "|---|--:|--:|--:|--:|"]
+    base = variants["rows"][0]
+    for row in variants["rows"]:
+        lines.append(f"| {row['variant']} | {row['asa']:.4f} | {row['co']:.4f} | {row['ms'] / base['ms']:.2f} | {row['bytes'] / 1e6:.1f} |")
+    return [
+        "### Precision",
+        f"{variants['images']} images of {variants['data']} {variants['split']}, K = {variants['superpixels']}, one thread, in turns (`python -m clustseg.variants`). "
+        "What ships is fp32: int8 costs more accuracy than its speed is worth, and fp16 has no CPU kernels to speak of.",
+        "\n".join(lines),
+    ]
+
+
+def card(manifest: dict, evaluation: dict, peers: dict, ablation: dict | None, variants: dict | None) -> str:
     training = manifest["training"]
     sections = [
         f"# {manifest['name']} {manifest['version']}",
@@ -98,6 +112,8 @@ def card(manifest: dict, evaluation: dict, peers: dict, ablation: dict | None) -
             "rank the choices; they do not say what each would reach in a long run.",
             format_rows(ablation["rows"]),
         ]
+    if variants:
+        sections += precision_section(variants)
     sections += ["## Limits", "\n".join(f"- {limit}" for limit in manifest["limits"])]
     return "\n\n".join(sections) + "\n"
 
@@ -113,11 +129,13 @@ def main() -> None:
     if evaluation["sha256"] != manifest["graph"]["sha256"]:
         raise SystemExit(f"results are of graph {evaluation['sha256'][:12]}, the bundle has {manifest['graph']['sha256'][:12]}: evaluate it again")
     peers = json.loads((arguments.results / "peers-bsds500-test.json").read_text())
-    ablation_path = arguments.results / "ablation-superpixel.json"
-    ablation = json.loads(ablation_path.read_text()) if ablation_path.exists() else None
+    ablation, variants = (
+        json.loads(path.read_text()) if path.exists() else None
+        for path in (arguments.results / "ablation-superpixel.json", arguments.results / "variants-superpixel.json")
+    )
     manifest["metrics"] = metrics_of(evaluation)
     path.write_text(json.dumps(manifest, indent=2) + "\n")
-    (arguments.bundle / "README.md").write_text(card(manifest, evaluation, peers, ablation))
+    (arguments.bundle / "README.md").write_text(card(manifest, evaluation, peers, ablation, variants))
     print(f"{path} and its README.md: {len(manifest['metrics'])} figures")
 
 
