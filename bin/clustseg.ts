@@ -3,17 +3,29 @@ import { exitCodes } from "./terminal/exit.js";
 
 const { argv, stdout, stderr } = process;
 
-// Whoever reads our output may stop reading (`| head`): that is no error, and nothing is left to be told.
+/** What a pipe or a terminal says when nobody is at its other end. */
+const goneCodes = new Set(["EPIPE", "EIO", "ERR_STREAM_DESTROYED"]);
+
+// Whoever reads our output may stop reading (`| head`): that is no error, but nobody waits for the rest, so a run stops as at
+// Ctrl-C. Never by process.exit: the thread that runs the graph cannot be torn down in the middle of it.
+const gone = new AbortController();
+let failure: NodeJS.ErrnoException | undefined;
 for (const stream of [stdout, stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(exitCodes.failed);
+    if (!goneCodes.has(error.code ?? "")) failure ??= error;
+    gone.abort();
   });
 }
+const write = (stream: NodeJS.WriteStream, line: string) => {
+  if (stream.writable) stream.write(`${line}\n`);
+};
 
-process.exitCode = await runProgram(argv.slice(2), {
-  print: (line) => void stdout.write(`${line}\n`),
-  note: (line) => void stderr.write(`${line}\n`),
+const code = await runProgram(argv.slice(2), {
+  print: (line) => write(stdout, line),
+  note: (line) => write(stderr, line),
   stderr,
   cwd: process.cwd(),
+  gone: gone.signal,
 });
+if (failure !== undefined) write(stderr, `clustseg: the output cannot be written (${failure.message})`);
+process.exitCode = failure === undefined ? code : exitCodes.failed;

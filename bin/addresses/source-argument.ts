@@ -72,6 +72,10 @@ async function expandGlob(argument: string, cwd: string): Promise<NamedFiles> {
   const { glob, isDynamicPattern } = await import("tinyglobby");
   const pattern = process.platform === "win32" ? argument.replaceAll("\\", "/") : argument;
   if (!isDynamicPattern(pattern)) {
+    const hint = "Its name is not UTF-8: rename it, or name the folder that it lies in.";
+    if (argument.includes("\ufffd")) {
+      throw new ClustsegError("SOURCE_NOT_FOUND", `${argument} cannot be opened`, { hint });
+    }
     throw new ClustsegError("SOURCE_NOT_FOUND", `there is no file or folder ${argument}`, {
       hint: "Check the path. Globs such as 'photos/**/*.jpg' want quotes, or the shell expands them.",
     });

@@ -1,5 +1,7 @@
+import { stat } from "node:fs/promises";
 import path from "node:path";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
+import { ClustsegError } from "../../layers/segments/errors.js";
 import { FolderStore, type FolderStoreOptions } from "../../layers/storage/folder-store.js";
 
 /** Where runs keep what is not a result, below the output. */
@@ -23,11 +25,32 @@ export async function openStore(address: string, cwd: string, options: FolderSto
   return new S3Store({ bucket, prefix: key === "" || key.endsWith("/") ? key : `${key}/` });
 }
 
-/** Results and staging for what a person gave as --out. */
+/**
+ * A folder can be made at an address, or is there.
+ * @throws ClustsegError USAGE when it is a file, or lies below one
+ */
+export async function checkFolder(out: string, cwd: string): Promise<void> {
+  if (isS3Address(out)) return;
+  const folder = path.resolve(cwd, out);
+  for (let at = folder; ; at = path.dirname(at)) {
+    const found = await stat(at).catch(() => undefined);
+    if (found?.isDirectory() || at === path.dirname(at)) return;
+    if (found === undefined) continue;
+    throw new ClustsegError("USAGE", at === folder ? `--out is a file: ${out}` : `--out lies below a file: ${out}`, {
+      hint: "Give the folder that the results are to go to; it is made if it is not there.",
+    });
+  }
+}
+
+/**
+ * Results and staging for what a person gave as --out.
+ * @throws ClustsegError USAGE, STORE_URI_INVALID
+ */
 export async function openOutput(
   out: string,
   cwd: string,
 ): Promise<{ readonly results: ObjectStore; readonly staging: ObjectStore }> {
+  await checkFolder(out, cwd);
   const results = await openStore(out, cwd);
   return { results, staging: await openStore(below(out, stagingFolder), cwd) };
 }

@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
-import { below, openStore } from "../addresses/stores.js";
+import { below, checkFolder, openStore } from "../addresses/stores.js";
 import type { ExitCode } from "../terminal/exit.js";
 import { type Io, plural, printable, silenced } from "../terminal/io.js";
 import type { SegmentImagesOptions } from "../work/segment-images.js";
-import { addOutputOptions, wholeNumber } from "./options.js";
+import { addOutputOptions, outOption, superpixelsOption } from "./options.js";
 
 const help = `
 The example images are uploaded to a local bucket, which is a folder, and go through the stages that run in the cloud as
@@ -25,8 +25,8 @@ export function addDemoCommand(program: Command, io: Io, done: (code: ExitCode) 
   const command = program
     .command("demo")
     .description("segment the example images: the whole of it in a few seconds")
-    .option("--out <dir>", "where bucket and results go", "./out/demo")
-    .option("--superpixels <n>", "how many superpixels to ask for an image (default: the model's own)", wholeNumber(1))
+    .addOption(outOption("where bucket and results go", "./out/demo"))
+    .addOption(superpixelsOption())
     .option("--force", "segment again what has a current result");
   addOutputOptions(command, "print JSON lines on stdout, as `segment` does")
     .addHelpText("after", help)
@@ -42,6 +42,7 @@ async function demo(
   asked: Pick<SegmentImagesOptions, "out" | "superpixels" | "force" | "json" | "quiet">,
 ): Promise<ExitCode> {
   const talk = asked.quiet || asked.json ? silenced(io) : io;
+  await checkFolder(asked.out, io.cwd);
   const uploads = await openStore(below(asked.out, "uploads"), io.cwd);
   const names = await upload(uploads);
   talk.print(`${plural(names.length, "example image")} in the local bucket ${printable(below(asked.out, "uploads"))}`);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type ExitCode, exitCodes } from "../terminal/exit.js";
 import { type Io, jsonLine, printable } from "../terminal/io.js";
+import { outOption } from "./options.js";
 
 const help = `
 Nothing is taken on trust: each image format is decoded, each execution provider opens the model's graph, each bundle's
@@ -17,7 +18,7 @@ export function addDoctorCommand(program: Command, io: Io, done: (code: ExitCode
   program
     .command("doctor")
     .description("tell what is installed, what works, and why the rest does not")
-    .option("--out <dir>", "where results would go: a folder, or s3://bucket/prefix/", "./masks")
+    .addOption(outOption("where results would go: a folder, or s3://bucket/prefix/", "./masks"))
     .option("--json", "print one JSON document on stdout")
     .addHelpText("after", help)
     .action(async (options: { out: string; json?: true }) => {

@@ -10,7 +10,7 @@ import { table } from "../terminal/table.js";
 
 const help = `
 Prints what the result says of itself and checks it: that segments.png has ids 1 to n without gaps, and agrees with
-metadata.json in size, number, areas and boxes, and that all files are there. Exits with 1 when a check fails.
+metadata.json in size, number, areas and boxes, and that all files are there. Exits with 1 when a check fails: then segment the image again with --force.
 
 Examples:
   clustseg inspect masks/a/b.jpg
@@ -43,12 +43,21 @@ async function inspect(io: Io, given: string, json: boolean): Promise<ExitCode> 
   });
   const metadata = decodeMetadata(body, path.join(given === folder ? folder : path.dirname(given), "metadata.json"));
   const checks = await checkResult(store, metadata, decodeIds);
-  const { segments_info: segments, ...about } = metadata;
+  const { segments_info: segments, ...rest } = metadata;
+  const { notes = [], ...frame } = metadata.frame;
+  const about = { ...rest, frame, ...(notes.length === 0 ? {} : { notes }) };
+  const whole = checks.every(({ ok }) => ok);
   const biggest = [...segments].sort((a, b) => b.area - a.area || a.id - b.id).slice(0, 5);
-  if (json) io.print(jsonLine({ ...about, biggest, checks }));
-  else printResult(io, metadata, biggest, checks);
-  return checks.every(({ ok }) => ok) ? exitCodes.done : exitCodes.rejected;
+  if (json) io.print(jsonLine({ ...about, biggest, checks, ...(whole ? {} : { hint: remedy }) }));
+  else {
+    printResult(io, metadata, biggest, checks);
+    if (!whole) io.print(remedy);
+  }
+  return whole ? exitCodes.done : exitCodes.rejected;
 }
+
+const remedy =
+  "Segment the image again with --force; where segments.png is missing or empty, the same command as before makes it again.";
 
 function folderOf(given: string): string {
   if (!/(^|[/\\])metadata\.json$/.test(given)) return given;
@@ -62,6 +71,7 @@ function printResult(
   checks: readonly Check[],
 ): void {
   const { source, frame, model, task, parameters, segments, files } = metadata;
+  const notes = frame.notes ?? [];
   const settings = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
   const lines: [string, string][] = [
     ["source", `${source.key} (${byteSize(source.size)}) of ${source.uri}`],
@@ -69,6 +79,7 @@ function printResult(
     ["model", `${model.name} ${model.version}, sha256 ${model.sha256.slice(0, 12)}…`],
     ["task", [task, ...settings].join(", ")],
     ["segments", count(segments)],
+    ...(notes.length === 0 ? [] : [["notes", notes.join("; ")] as [string, string]]),
     ["files", files.map(({ name, bytes }) => `${name} ${byteSize(bytes)}`).join(", ")],
     ["id", metadata.result_id],
   ];

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { maxSeeds } from "../../layers/model/grid.js";
 import type { FailureBudget } from "../../layers/pipeline/failure-budget.js";
 
 /** What the commands that segment have in common, as commander parses it. */
@@ -24,7 +25,7 @@ export function addWorkOptions(command: Command): Command {
   return command
     .option("--task <name>", "what to make of the images; a model says which tasks it does", "superpixel")
     .option("--model <name|dir>", "a model that ships, or the folder of a bundle (default: clustseg-superpixel)")
-    .option("--superpixels <n>", "how many superpixels to ask for an image (default: the model's own)", wholeNumber(1))
+    .addOption(superpixelsOption())
     .addOption(
       new Option(
         "--formats <list>",
@@ -41,6 +42,22 @@ export function addWorkOptions(command: Command): Command {
         .choices(["cpu", "cuda"])
         .default("cpu"),
     );
+}
+
+/** Labels have 16 bits, so there is a most. */
+export function superpixelsOption(): Option {
+  const text = "how many superpixels to ask for an image (default: the model's own)";
+  return new Option("--superpixels <n>", text).argParser(wholeNumber(1, maxSeeds));
+}
+
+export function outOption(text: string, folder: string): Option {
+  return new Option("--out <dir>", text).argParser(address).default(folder);
+}
+
+/** `--out "$UNSET"` must not put the results wherever the shell happens to be. */
+function address(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Expected a folder, or s3://bucket/prefix/.");
 }
 
 export function addOutputOptions(command: Command, json: string): Command {

@@ -3,7 +3,7 @@ import { below } from "../addresses/stores.js";
 import type { ExitCode } from "../terminal/exit.js";
 import { type Io, printable } from "../terminal/io.js";
 import type { SegmentImagesOptions } from "../work/segment-images.js";
-import { addOutputOptions, addWorkOptions, failureBudget } from "./options.js";
+import { addOutputOptions, addWorkOptions, extraFormats, failureBudget, outOption } from "./options.js";
 
 const help = `
 Sources:
@@ -19,7 +19,9 @@ Results, for the image a/b.jpg:
   <out>/a/b.jpg/metadata.json  source, frame, model, parameters, and area, box, centroid and colour of each segment
   <out>/a/b.jpg/…              the files of the formats asked for with --formats, see below
   <out>/report.json            what the run came to; <out>/reports/ has it for each run, with the outcome of each image
-Paths are those below the folder given; for files, lists and globs, below the deepest folder that holds them all.
+Paths are those below the folder given; for a list, below the list's own folder, or, if it names files elsewhere, below
+the deepest folder that holds them all; for a glob, below its part before the first wildcard; for files, and for several
+sources at once, below the deepest folder that holds them all.
 
 Formats:
   overlay, overlay-jpg  overlay.png, overlay.jpg: the image with the segments' borders drawn on it
@@ -30,7 +32,8 @@ Formats:
   geojson               segments.geojson: outlines as polygons, in pixels, y downwards
 
 A command that was stopped or killed goes on where it was when it is given again, and what has a current result (same
-image, model and settings) is skipped.
+image, model and settings, and segments.png is there) is skipped. It stops after the images in flight at Ctrl-C (SIGINT,
+SIGTERM), and when nobody reads its output any more (as with | head), with exit code 3; at once at a second signal.
 
 --json prints one JSON object a line: {"type":"item",…} for each image worked on, then {"type":"report",…};
 {"type":"error",…} when it failed.
@@ -53,7 +56,7 @@ export function addSegmentCommand(program: Command, io: Io, done: (code: ExitCod
     .command("segment")
     .description("segment images: a mask and metadata for each")
     .argument("<source...>", "files, folders, globs, lists, or one s3:// address")
-    .option("--out <dir>", "where the results go: a folder, or s3://bucket/prefix/", "./masks");
+    .addOption(outOption("where the results go: a folder, or s3://bucket/prefix/", "./masks"));
   addWorkOptions(command)
     .option("--resume", "skip what has a current result, go on with what was begun (this is what happens anyway)")
     .addOption(new Option("--force", "segment again what has a current result").conflicts("resume"))
@@ -70,13 +73,20 @@ export function addSegmentCommand(program: Command, io: Io, done: (code: ExitCod
       const { openSource } = await import("../addresses/source.js");
       const source = await openSource(given, { cwd: io.cwd, out: own.out });
       const { segmentImages } = await import("../work/segment-images.js");
-      done(await segmentImages(io, source, options, () => whereLines(own.out)));
+      done(await segmentImages(io, source, options, () => whereLines(own)));
     });
 }
 
-function whereLines(out: string): string[] {
-  return [
-    `masks   ${printable(below(out, "<image>/segments.png"))}, metadata.json beside it`,
-    `report  ${printable(below(out, "report.json"))}`,
+function whereLines(options: SegmentOptions): string[] {
+  const { out } = options;
+  const formats = extraFormats(options);
+  const at = (file: string) => printable(below(out, file));
+  const lines: [string, string][] = [
+    ["masks", `${at("<image>/segments.png")}, metadata.json beside it`],
+    ...(formats.includes("overlay") ? [["overlays", at("<image>/overlay.png")] as [string, string]] : []),
+    ...(formats.includes("overlay-jpg") ? [["overlays", at("<image>/overlay.jpg")] as [string, string]] : []),
+    ["report", at("report.json")],
   ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`);
 }

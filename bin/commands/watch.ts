@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { ExitCode } from "../terminal/exit.js";
 import type { Io } from "../terminal/io.js";
 import type { WatchOptions } from "../work/watch-images.js";
-import { addOutputOptions, addWorkOptions, seconds } from "./options.js";
+import { addOutputOptions, addWorkOptions, outOption, seconds } from "./options.js";
 
 const help = `
 The upload trigger on one machine: what lies in the folder is segmented, then what is written into it, new or changed,
@@ -10,7 +10,8 @@ by the intake that S3's events go through in the cloud. A file is taken when it 
 time of change has moved for --settle seconds. Results are those of \`clustseg segment <folder>\`, and what has a current
 one is skipped.
 
-Ends at Ctrl-C (SIGINT or SIGTERM) after the images in flight: with 0, or with 1 if images were rejected.
+Ends at Ctrl-C (SIGINT or SIGTERM), and when nobody reads its output any more, after the images in flight: with 0, or with
+1 if images were rejected.
 
 --json prints one JSON object a line: {"type":"watching",…}, {"type":"item",…} for each image, {"type":"report",…} for
 each batch of them.
@@ -26,7 +27,7 @@ export function addWatchCommand(program: Command, io: Io, done: (code: ExitCode)
     .command("watch")
     .description("segment images as they land in a folder")
     .argument("<folder>", "the folder; folders in it are watched, too")
-    .option("--out <dir>", "where the results go: a folder, or s3://bucket/prefix/", "./masks")
+    .addOption(outOption("where the results go: a folder, or s3://bucket/prefix/", "./masks"))
     .option("--settle <seconds>", "a file is whole when it has not changed for so long", seconds, 2)
     .option("--poll", "look for changes every 0.1 s: for network drives, which do not tell of them");
   addWorkOptions(command);

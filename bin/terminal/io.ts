@@ -8,6 +8,8 @@ export interface Io {
   readonly stderr: NodeJS.WriteStream;
   /** Relative paths start here. */
   readonly cwd: string;
+  /** Aborted when whoever read the output has gone (`| head`). */
+  readonly gone?: AbortSignal;
 }
 
 /** The same, without a word: for --quiet. Errors are reported by whoever catches them, so they are still seen. */

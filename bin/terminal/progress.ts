@@ -7,7 +7,7 @@ export interface Progress {
   show(event: RunEvent): void;
   /** A line between, on stderr. */
   say(line: string): void;
-  /** Leave the terminal as it was. */
+  /** Leave the terminal as it was. May be called again. */
   end(): void;
 }
 
@@ -67,6 +67,12 @@ function barProgress(io: Io): Progress {
   );
   let pace: Pace | undefined;
   const status = (text: string) => io.stderr.write(`\r\x1b[K${text}`);
+  // The bar hides the cursor and turns line wrap off; neither may outlive the process, however that ends.
+  const end = () => {
+    process.off("exit", end);
+    bar.stop();
+  };
+  process.on("exit", end);
   return {
     show(event) {
       if (event.type === "listing") status(`looking for images: ${count(event.items)} found`);
@@ -85,7 +91,7 @@ function barProgress(io: Io): Progress {
     },
     // The bar is drawn again below, at the next image.
     say: (line) => status(`${line}\n`),
-    end: () => bar.stop(),
+    end,
   };
 }
 

@@ -9,6 +9,7 @@ type Segmented = Extract<ItemOutcome, { status: "segmented" }>;
 /** More than this says nothing that report.json does not say better. */
 const mostTabled = 20;
 const mostRejects = 10;
+const mostNotes = 5;
 
 /** Remembers the first images of a run, for the table at its end. */
 export class FirstImages {
@@ -27,6 +28,26 @@ export class FirstImages {
   }
 }
 
+/** Remembers what decoding had to say of images ("first of 3 frames"), for the end of a run. */
+export class Notes {
+  #images = 0;
+  readonly #first: string[] = [];
+
+  add(outcome: ItemOutcome): void {
+    if (outcome.status !== "segmented" || outcome.notes === undefined) return;
+    this.#images++;
+    if (this.#first.length < mostNotes) this.#first.push(`${outcome.key}: ${outcome.notes.join("; ")}`);
+  }
+
+  /** Nothing when there are none. */
+  tell(io: Io): void {
+    if (this.#images === 0) return;
+    io.note(`${plural(this.#images, "image")} ${this.#images === 1 ? "has" : "have"} notes (in metadata.json):`);
+    for (const line of this.#first) io.note(`  ${printable(line)}`);
+    if (this.#images > this.#first.length) io.note(`  … and ${count(this.#images - this.#first.length)} more`);
+  }
+}
+
 function imageRow({ key, frame, segments, ms }: Segmented): string[] {
   const spent = ms.decode + ms.infer + ms.encode;
   return [printable(key), `${frame.width} x ${frame.height}`, count(segments), count(Math.round(spent))];
@@ -42,7 +63,9 @@ export function summaryLine(report: RunReport): string {
     ...(rejected > 0 ? [`${count(rejected)} rejected`] : []),
     ...(pending > 0 ? [`${count(pending)} not yet done`] : []),
   ];
-  const rate = report.images_per_second > 0 ? ` (${report.images_per_second.toFixed(1)} a second)` : "";
+  // Rejecting is quick: how quick says nothing of the speed of segmenting.
+  const rate =
+    segmented > 0 && report.images_per_second > 0 ? ` (${report.images_per_second.toFixed(1)} a second)` : "";
   return `${plural(total, "image")}: ${parts.join(", ")}, in ${duration(report.seconds)}${rate}`;
 }
 

@@ -1,6 +1,6 @@
-import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import type { RunOwner } from "../../layers/pipeline/ports.js";
+import { isRunning, pidSpace } from "../../layers/storage/processes.js";
 
 /** Of this start of this program: a process id alone comes back, in containers even every time. */
 const start = Math.random().toString(36).slice(2, 10).padEnd(8, "0");
@@ -21,22 +21,4 @@ function endedHere(name: string): boolean {
   // Another machine's, or another container's, whose process ids are not ours.
   if (pid === "" || name !== nameOf(pid, other)) return false;
   return Number(pid) === process.pid || !isRunning(Number(pid));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it is there, and somebody else's.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
-
-/** On Linux, what processes see each other's ids; containers may share a host's name. */
-function pidSpace(): string {
-  try {
-    return readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
-  } catch {
-    return "";
-  }
 }

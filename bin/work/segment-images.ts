@@ -9,7 +9,7 @@ import { exitCodeOf, reportError } from "../terminal/exit.js";
 import { type Io, jsonLine, silenced } from "../terminal/io.js";
 import { noProgress, openProgress } from "../terminal/progress.js";
 import { listenForStop, stopText } from "../terminal/stop.js";
-import { exitCodeOfRun, FirstImages, noteProblems, noteRejects, summaryLine } from "../terminal/summary.js";
+import { exitCodeOfRun, FirstImages, Notes, noteProblems, noteRejects, summaryLine } from "../terminal/summary.js";
 import { openWork } from "./open-work.js";
 
 export interface SegmentImagesOptions extends WorkOptions, CommonOptions, Pick<RunOptions, "failureBudget"> {
@@ -29,12 +29,18 @@ export async function segmentImages(
 ): Promise<ExitCode> {
   const talk = options.quiet ? silenced(io) : io;
   const progress = options.quiet || options.json ? noProgress(talk) : openProgress(talk);
-  const stop = listenForStop(() => progress.say(stopText));
+  const stop = listenForStop({
+    gone: io.gone,
+    onStop: () => progress.say(stopText),
+    restore: () => progress.end(),
+  });
   const images = new FirstImages();
+  const notes = new Notes();
   const onEvent = (event: RunEvent) => {
     progress.show(event);
     if (event.type !== "item") return;
     images.add(event.outcome);
+    notes.add(event.outcome);
     if (options.json) io.print(jsonLine({ type: "item", ...event.outcome }));
   };
   try {
@@ -51,7 +57,11 @@ export async function segmentImages(
       ...(failureBudget === undefined ? {} : { failureBudget }),
     }).finally(() => work.close());
     progress.end();
-    return tell(talk, options, result, source.problems, { table: images.table(), where: where(result) });
+    return tell(talk, options, result, source.problems, {
+      table: images.table(),
+      notes,
+      where: where(result),
+    });
   } catch (error) {
     progress.end();
     // The links and folders that were passed over may be why nothing was found.
@@ -67,7 +77,7 @@ function tell(
   options: SegmentImagesOptions,
   { report, error }: RunResult,
   problems: readonly FolderProblem[],
-  people: { readonly table: string | undefined; readonly where: readonly string[] },
+  people: { readonly table: string | undefined; readonly notes: Notes; readonly where: readonly string[] },
 ): ExitCode {
   const warnings = problems.map(({ path, error }) => ({ path, ...error.toJSON() }));
   if (options.json) {
@@ -75,6 +85,7 @@ function tell(
   } else {
     noteProblems(io, problems);
     noteRejects(io, report);
+    people.notes.tell(io);
     if (people.table !== undefined) io.print(`${people.table}\n`);
     io.print(summaryLine(report));
     for (const line of people.where) io.print(line);

@@ -23,7 +23,7 @@ export interface WatchOptions extends WorkOptions, CommonOptions {
 /** Segment what lies in a folder and what lands in it, until a signal. Rejected images are told of, and do not end it. */
 export async function watchImages(io: Io, folder: string, options: WatchOptions): Promise<ExitCode> {
   const talk = options.quiet ? silenced(io) : io;
-  const stop = listenForStop(() => talk.note(stopText));
+  const stop = listenForStop({ gone: io.gone, onStop: () => talk.note(stopText) });
   try {
     const { uploads, intake, problems } = await openSource([folder], { cwd: io.cwd, out: options.out });
     if (isS3Address(folder) || intake.kind !== "prefix") {
@@ -65,6 +65,10 @@ export async function watchImages(io: Io, folder: string, options: WatchOptions)
   }
 }
 
+function noted(notes: readonly string[]): string {
+  return notes.length === 0 ? "" : `  (${printable(notes.join("; "))})`;
+}
+
 /** What `watch` says, for people or as JSON lines. */
 class Teller {
   #segmented = 0;
@@ -87,10 +91,10 @@ class Teller {
     if (outcome.status === "segmented") this.#segmented++;
     if (this.#json) this.#io.print(jsonLine({ type: "item", ...outcome }));
     else if (outcome.status === "segmented") {
-      const { key, frame, segments, ms } = outcome;
+      const { key, frame, segments, ms, notes = [] } = outcome;
       const spent = Math.round(ms.decode + ms.infer + ms.encode);
       this.#io.print(
-        `${printable(key)}  ${frame.width} x ${frame.height}  ${plural(segments, "segment")}  ${spent} ms`,
+        `${printable(key)}  ${frame.width} x ${frame.height}  ${plural(segments, "segment")}  ${spent} ms${noted(notes)}`,
       );
     } else if (outcome.status === "rejected") {
       const { code, message } = outcome.error;

@@ -41,9 +41,10 @@ export interface Model {
  *
  * @param bundle the folder of a bundle, or the name of one that ships
  * @throws ClustsegError MODEL_NOT_FOUND, MODEL_MANIFEST_INVALID, MODEL_DAMAGED, MODEL_INCOMPATIBLE, MODEL_LOAD_FAILED,
- * MODEL_PROVIDER_UNAVAILABLE, TASK_UNSUPPORTED
+ * MODEL_PROVIDER_UNAVAILABLE, TASK_UNSUPPORTED, PARAMETER_INVALID (an argument of another type)
  */
 export async function openModel(bundle?: string, options: RunnerOptions = {}): Promise<Model> {
+  if (bundle !== undefined && typeof bundle !== "string") throw notABundle(bundle);
   const folder = await findBundle(bundle);
   const first = await loadBundle(folder);
   const { manifest } = first;
@@ -103,8 +104,17 @@ export async function segmentImage(
   const { model = "", maxPixels, ...parameters } = options;
   const bytes = typeof input === "string" ? await readImage(input) : input;
   const opened = await (typeof model === "string" ? keptModel(model) : model);
+  if (typeof opened?.segment !== "function") throw notABundle(model);
   const image = await decodeImage(bytes, maxPixels === undefined ? {} : { maxPixels });
   return { image, map: await opened.segment(image, parameters) };
+}
+
+/** For callers without types. */
+function notABundle(given: unknown): ClustsegError {
+  const what = given === null ? "null" : typeof given;
+  return new ClustsegError("PARAMETER_INVALID", `Expected the name or the folder of a bundle but received: ${what}.`, {
+    hint: 'Call openModel() for the model that ships, or openModel("./my-bundle", { threads: 2 }).',
+  });
 }
 
 const kept = new Map<string, Promise<Model>>();

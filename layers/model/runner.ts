@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { ClustsegError } from "../segments/errors.js";
+import { whyNoCuda } from "./cuda.js";
 import type { GraphTensor, WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
 
 export type ExecutionProvider = "cpu" | "cuda";
@@ -224,6 +225,12 @@ function refusedError(refused: readonly RefusedProvider[]): ClustsegError {
   const reasons = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join("; ");
   // The CPU provider is always there: if it refuses, it is the graph that is wrong.
   if (refused.some(({ provider }) => provider === "cpu")) return loadFailed(reasons);
+  // onnxruntime tells of a library that it did not find, which is what comes of it and not why.
+  const known = whyNoCuda();
+  if (known !== undefined) {
+    const message = `The execution provider cuda does not work here: ${known.reason}`;
+    return new ClustsegError("MODEL_PROVIDER_UNAVAILABLE", message, { hint: known.hint, cause: reasons });
+  }
   return new ClustsegError("MODEL_PROVIDER_UNAVAILABLE", `No execution provider could be opened (${reasons}).`, {
     hint: 'Run "clustseg doctor" to see what is missing, or allow "cpu".',
   });

@@ -81,6 +81,8 @@ export type Plan = z.infer<typeof planSchema>;
 
 const frameSizeSchema = z.object({ width: z.int().positive(), height: z.int().positive() });
 
+const notes = z.array(z.string());
+
 const outcomeErrorSchema = z.object({
   code: z.string().regex(/^[A-Z][A-Z0-9_]*$/),
   message: z.string(),
@@ -97,6 +99,8 @@ export const itemOutcomeSchema = z.discriminatedUnion("status", [
     status: z.literal("segmented"),
     segments: count,
     frame: frameSizeSchema,
+    /** What decoding had to say ("first of 3 frames"); absent when that is nothing. */
+    notes: notes.min(1).exactOptional(),
     ms: z.object({ decode: ms, infer: ms, encode: ms }),
   }),
   z.object({ ...outcomeBase, status: z.literal("skipped") }),
@@ -126,7 +130,7 @@ export const metadataSchema = z.object({
   schema: z.literal("clustseg.result/1"),
   result_id: resultIdText,
   source: z.object({ uri: z.string(), key, etag, size: count }),
-  frame: frameSizeSchema,
+  frame: frameSizeSchema.extend({ notes: notes.exactOptional() }),
   model: modelSchema,
   task: z.string(),
   parameters: parametersSchema,

@@ -33,7 +33,8 @@ const digestChunkLines = 4096;
 
 /**
  * Write a run's manifest and request to staging. The run's id depends on the source, what was selected of it, model, task,
- * parameters and formats only: asked again, the same run goes on. A source without images gives a request with 0 items.
+ * parameters and formats only: asked again, the same run goes on. A source without images gives a request with 0 items, and
+ * nothing is written, nor `onIdentified` called.
  *
  * @throws ClustsegError TASK_UNSUPPORTED, EVENT_INVALID, or a STORE_* code
  */
@@ -54,12 +55,12 @@ export async function intake(options: IntakeOptions): Promise<RunRequest> {
   };
   const { selection, items } = await selectItems(stores.uploads, options.source, options.extensions);
   const runId = runIdOf(recipe, selection, options.force ?? false);
-  await options.onIdentified?.(runId);
-  const keys = stagingKeys(runId);
-  const earlier = await readRequest(stores.staging, runId).catch(() => undefined);
-
   const tally = new ManifestTally(options.onListed);
-  await stores.staging.putLines(keys.manifest, tally.lines(items));
+  const found = await begun(items);
+  const keys = stagingKeys(runId);
+  if (found !== undefined) await options.onIdentified?.(runId);
+  const earlier = await readRequest(stores.staging, runId).catch(() => undefined);
+  if (found !== undefined) await stores.staging.putLines(keys.manifest, tally.lines(found));
   const request: RunRequest = {
     schema: "clustseg.run/1",
     run_id: runId,
@@ -70,6 +71,7 @@ export async function intake(options: IntakeOptions): Promise<RunRequest> {
     created_at: earlier?.created_at ?? new Date(clock.now()).toISOString(),
     manifest: { items: tally.items, bytes: tally.bytes, digest: tally.digest },
   };
+  if (found === undefined) return request;
   await stores.staging.put(keys.request, new TextEncoder().encode(`${JSON.stringify(request, undefined, 2)}\n`), {
     contentType: "application/json",
   });
@@ -87,6 +89,20 @@ export async function readRequest(staging: RunStores["staging"], runId: string):
     });
   });
   return parseDocument(runRequestSchema, new TextDecoder().decode(found.body), "RUN_REQUEST_INVALID", key);
+}
+
+/** The same items once the first has come; undefined when there is none. */
+async function begun<T>(items: AsyncIterable<T> | Iterable<T>): Promise<AsyncIterable<T> | undefined> {
+  const rest = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  let first: IteratorResult<T> | undefined = await rest.next();
+  if (first.done) return undefined;
+  // By hand: a generator around it would be paid for by each of a million items.
+  const next = () => {
+    const result = first ?? rest.next();
+    first = undefined;
+    return Promise.resolve(result);
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
 }
 
 /** Counts the manifest's lines while they stream by, and chains a SHA-256 over them, some thousand lines at a time. */

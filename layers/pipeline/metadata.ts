@@ -1,7 +1,7 @@
 import { ClustsegError } from "../segments/errors.js";
 import { superpixelSegmentsInfo } from "../segments/segments-info.js";
 import { type ManifestLine, metadataSchema, parseDocument, type ResultMetadata, type RunRequest } from "./contracts.js";
-import { resultKey } from "./keys.js";
+import { type ResultFileName, resultKey } from "./keys.js";
 import type { ObjectStore, SegmentedImage } from "./ports.js";
 
 /** Enough for the beginning that tells a result's id. */
@@ -55,6 +55,22 @@ export async function storedResultId(results: ObjectStore, key: string): Promise
     return head.exec(new TextDecoder().decode(body))?.[1];
   } catch (error) {
     if (error instanceof ClustsegError && error.fault === "input") return undefined;
+    throw error;
+  }
+}
+
+/** Does `results` hold this file of image `key`, with bytes in it (so many of them, if `bytes` is given)? */
+export async function hasResultFile(
+  results: ObjectStore,
+  key: string,
+  name: ResultFileName,
+  bytes?: number,
+): Promise<boolean> {
+  try {
+    const size = (await results.head(resultKey(key, name)))?.size ?? 0;
+    return bytes === undefined ? size > 0 : size === bytes;
+  } catch (error) {
+    if (error instanceof ClustsegError && error.fault === "input") return false;
     throw error;
   }
 }

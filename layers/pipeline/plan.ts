@@ -2,7 +2,7 @@ import { ClustsegError } from "../segments/errors.js";
 import { type ManifestLine, type Plan, parseDocument, planSchema, type RunRequest } from "./contracts.js";
 import { inChunks, readManifest, toLines } from "./json-lines.js";
 import { shardNameOf, stagingKeys } from "./keys.js";
-import { storedResultId } from "./metadata.js";
+import { hasResultFile, storedResultId } from "./metadata.js";
 import type { ObjectStore, RunStores } from "./ports.js";
 import { resultIds } from "./result-id.js";
 import { mapBounded } from "./semaphore.js";
@@ -23,8 +23,8 @@ const skippedPartLines = 16_384;
 const probeObjects = 1000;
 
 /**
- * Cut a run's manifest into shards, leaving out the images whose result is current (a ranged read each; none when there are
- * no results at all, or with `force`). Linear in time; memory holds one shard, whatever the manifest's length. Images that
+ * Cut a run's manifest into shards, leaving out the images whose result is current (a ranged read each, and a look whether
+ * segments.png is there; neither when there are no results at all, or with `force`). Linear in time; memory holds one shard, whatever the manifest's length. Images that
  * are left out get their outcome, "skipped", here. plan.json is written last: a plan that was cut short is made anew, and
  * one that is whole and of the same manifest is returned as it is, so that a run that was killed goes on with its shards.
  *
@@ -43,7 +43,9 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   /** The id of the item's result if that is current. */
   const currentId = async (item: ManifestLine): Promise<string | undefined> => {
     const stored = await storedResultId(results, item.key);
-    return stored !== undefined && stored === idOf(item) ? stored : undefined;
+    if (stored === undefined || stored !== idOf(item)) return undefined;
+    // metadata.json is written last, but somebody may have deleted the mask since.
+    return (await hasResultFile(results, item.key, "segments.png")) ? stored : undefined;
   };
 
   const shards: Plan["shards"] = [];

@@ -2,7 +2,7 @@ import { ClustsegError } from "../segments/errors.js";
 import type { ItemOutcome, ManifestLine, RunRequest } from "./contracts.js";
 import { readOutcomes, toLines } from "./json-lines.js";
 import { isResultFileName, type ResultFileName, resultFileTypes, resultKey, stagingKeys } from "./keys.js";
-import { decodeMetadata, storedResultId } from "./metadata.js";
+import { decodeMetadata, hasResultFile, storedResultId } from "./metadata.js";
 import type { PackItem } from "./pack.js";
 import type { ObjectStore, RunStores } from "./ports.js";
 import { resultIds } from "./result-id.js";
@@ -117,7 +117,7 @@ async function publishItem(results: ObjectStore, { outcome, files }: PackItem, f
   if (outcome.status !== "segmented") return outcome;
   const { key, etag, result_id } = outcome;
   const stored = await storedResultId(results, key);
-  if (stored === result_id && !force) return outcome;
+  if (stored === result_id && !force && (await isWhole(results, key, files))) return outcome;
   try {
     if (stored !== undefined && stored !== result_id) {
       // While files are replaced, no metadata.json may vouch for a mixture of old and new ones.
@@ -135,6 +135,13 @@ async function publishItem(results: ObjectStore, { outcome, files }: PackItem, f
     if (!(error instanceof ClustsegError) || error.fault !== "input") throw error;
     return { key, etag, result_id, status: "rejected", error: error.toJSON() };
   }
+}
+
+async function isWhole(results: ObjectStore, key: string, files: PackItem["files"]): Promise<boolean> {
+  for (const [name, body] of files) {
+    if (!(await hasResultFile(results, key, name as ResultFileName, body.length))) return false;
+  }
+  return true;
 }
 
 async function put(results: ObjectStore, key: string, name: ResultFileName, body: Uint8Array): Promise<void> {

@@ -84,13 +84,12 @@ async function runStages(options: RunOptions, lock: RunLock): Promise<RunResult>
     },
   });
   const { run_id: runId } = request;
-  await removeStaleRuns({ staging: stores.staging, except: runId, owner, clock });
   if (request.manifest.items === 0) {
-    await removeRun(stores.staging, runId);
     throw new ClustsegError("SOURCE_EMPTY", `no images in ${stores.uploads.uri}`, {
       hint: "Check the path; images are recognised by their extension (.jpg, .png, .webp, .tif, …).",
     });
   }
+  await removeStaleRuns({ staging: stores.staging, except: runId, owner, clock });
   const { made, resumed } = await planOrResume(options, request);
   const run = new RunLoop(options, request, made);
   if (resumed) await run.countEarlier();

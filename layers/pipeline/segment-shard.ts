@@ -120,7 +120,7 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
         const image = await segmenter.process(body, { task, parameters, formats, name: key });
         const files = new Map(image.files);
         files.set("metadata.json", encodeMetadata(request, item, resultId, image));
-        const { width, height } = image.frame;
+        const { width, height, notes } = image.frame;
         const { decode, infer, encode } = image.ms;
         const outcome: ItemOutcome = {
           key,
@@ -129,6 +129,7 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
           status: "segmented",
           segments: image.segments.length,
           frame: { width, height },
+          ...(notes.length === 0 ? {} : { notes: [...notes] }),
           ms: { decode, infer, encode },
         };
         return { item: { outcome, files } };

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf } from "./folder-errors.js";
 import { makeFolders } from "./make-folders.js";
+import { isRunning, pidPlace } from "./processes.js";
 
 /**
  * What a file that was written survives. "process": the end of this process at any moment, SIGKILL included: the bytes are in
@@ -17,6 +18,8 @@ export type Durability = "process" | "disk";
 const smallBytes = 1024 * 1024;
 
 let counter = 0;
+/** Whose process ids are ours: two containers that share a folder can have the same. */
+const place = pidPlace();
 
 /** Writes files whole or not at all: into `temporary` (on the same file system), then renamed or linked into place. */
 export class AtomicFiles {
@@ -85,8 +88,7 @@ export class AtomicFiles {
       removeStale(this.#temporary);
       this.#ready = true;
     }
-    // Random, as two containers that share the folder can have the same process id.
-    return join(this.#temporary, `${process.pid}-${counter++}-${Math.random().toString(36).slice(2)}`);
+    return join(this.#temporary, `${place}-${process.pid}-${counter++}-${Math.random().toString(36).slice(2)}`);
   }
 }
 
@@ -127,11 +129,16 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** What processes that were killed have left here a day ago or longer. */
+/** What processes that were killed have left here: those of this machine at once, those of others after a day. */
 function removeStale(temporary: string): void {
   const limit = Date.now() - 24 * 3600 * 1000;
   for (const name of readdirSync(temporary)) {
     const path = join(temporary, name);
+    const [, where, pid] = /^([0-9a-f]{8})-(\d+)-/.exec(name) ?? [];
+    if (where === place && !isRunning(Number(pid))) {
+      rmSync(path, { force: true });
+      continue;
+    }
     const found = statSync(path, { throwIfNoEntry: false });
     if (found !== undefined && found.mtimeMs < limit) rmSync(path, { force: true });
   }

@@ -16,6 +16,13 @@ export function readError(error: unknown, what: string, folder: string): unknown
   switch (errnoOf(error)) {
     case "ENOENT":
     case "ENOTDIR":
+      // Node reads such bytes as U+FFFD, and what it then asks for is not there.
+      if (what.includes("\ufffd")) {
+        return new ClustsegError("OBJECT_KEY_INVALID", `the name of ${what} is not UTF-8, so it cannot be opened`, {
+          hint: "Rename it; `convmv -r -f latin1 -t utf8 --notest <folder>` does that for all that lies in a folder.",
+          cause,
+        });
+      }
       return new ClustsegError("OBJECT_NOT_FOUND", `${what} is not there`, {
         hint: "It was moved or deleted after it was listed, or the name is misspelt.",
         cause,

@@ -100,7 +100,8 @@ async function readFolder(
       if (isLink) links.add(listed);
     }
   } catch (error) {
-    if (errnoOf(error) !== "ENOENT") report(context, folder, error);
+    // Gone since it was listed, unless its name is not UTF-8 and so cannot be asked for.
+    if (errnoOf(error) !== "ENOENT" || folder.includes("\ufffd")) report(context, folder, error);
   }
   return { segments: segments.sort(compareKeys), links };
 }

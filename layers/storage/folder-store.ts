@@ -1,11 +1,11 @@
 import { lstatSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { GetOptions, ObjectInfo, ObjectStore, PutOptions } from "../pipeline/ports.js";
 import { AtomicFiles, type Durability } from "./atomic-file.js";
 import { errnoOf, isMissing, readError, writeError } from "./folder-errors.js";
-import { type NameRules, namesOfKey } from "./folder-keys.js";
+import { isPrivateName, type NameRules, namesOfKey } from "./folder-keys.js";
 import { etagOf, type FolderProblem, type ListContext, listFolder } from "./folder-list.js";
 import { readBytes, readPieces, withFile } from "./folder-read.js";
 import { FolderRoot } from "./folder-root.js";
@@ -30,7 +30,8 @@ const writeChunk = 256 * 1024;
 
 /**
  * A folder as an ObjectStore. Keys are paths below the root (see folder-keys.ts for odd ones). Nothing outside the root is
- * read or written: links are followed only to what lies inside. Files under `.clustseg` in the root are the store's own.
+ * read or written: links are followed only to what lies inside. Files under `.clustseg` in the root are the store's own; in
+ * a root that is itself called so, those in its folders `tmp` and `names`.
  */
 export class FolderStore implements ObjectStore {
   readonly uri: string;
@@ -38,13 +39,18 @@ export class FolderStore implements ObjectStore {
   readonly #options: FolderStoreOptions;
   readonly #rules: NameRules = { windows: process.platform === "win32" };
   readonly #files: AtomicFiles;
+  /** Folders of what is no object: files being written, and long names. */
+  readonly #own: { readonly temporary: string; readonly names: string };
 
   /** @param root the folder; made when something is written */
   constructor(root: string, options: FolderStoreOptions = {}) {
     this.#root = new FolderRoot(root);
     this.#options = options;
     this.uri = options.uri ?? pathToFileURL(this.#root.path).href;
-    this.#files = new AtomicFiles(join(this.#root.path, ".clustseg", "tmp"), options.durability ?? "process");
+    const { path } = this.#root;
+    const own = isPrivateName(basename(path)) ? path : join(path, ".clustseg");
+    this.#own = { temporary: join(own, "tmp"), names: join(own, "names") };
+    this.#files = new AtomicFiles(this.#own.temporary, options.durability ?? "process");
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
@@ -100,7 +106,9 @@ export class FolderStore implements ObjectStore {
       throw readError(error, prefix, this.#root.path);
     }
     const excluded = await Promise.all(
-      (this.#options.exclude ?? []).map((path) => realpath(path).catch(() => resolve(path))),
+      [...(this.#options.exclude ?? []), ...Object.values(this.#own)].map((path) =>
+        realpath(path).catch(() => resolve(path)),
+      ),
     );
     const context: ListContext = {
       rules: this.#rules,
@@ -158,7 +166,7 @@ export class FolderStore implements ObjectStore {
   }
 
   async #keepLongSegment(name: string, segment: string): Promise<void> {
-    const folder = join(this.#root.path, ".clustseg", "names");
+    const folder = this.#own.names;
     if (this.#longSegment(name) === segment) return;
     makeFolders(folder);
     await this.#files.write(join(folder, name), Buffer.from(segment), { ifAbsent: false, makeFolder: () => {} });
@@ -166,7 +174,7 @@ export class FolderStore implements ObjectStore {
 
   #longSegment(name: string): string | undefined {
     try {
-      return readFileSync(join(this.#root.path, ".clustseg", "names", name), "utf8");
+      return readFileSync(join(this.#own.names, name), "utf8");
     } catch {
       return undefined;
     }

@@ -1,4 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { describe, expect, it } from "vitest";
 import { processOwner } from "../../bin/work/process-owner.js";
@@ -18,6 +20,22 @@ describe("this process as the owner of a run", () => {
 
     expect(hasEnded(withPid(pid, "aaaa"))).toBe(true);
     expect(hasEnded(withPid(process.pid, "aaaa"))).toBe(true);
+  });
+
+  it.runIf(process.platform === "linux")("knows that one has ended that its parent has not yet asked for", async () => {
+    // The shell's child ends at once; what the shell becomes never waits for it.
+    const parent = spawn("sh", ["-c", "sh -c 'exit 0' & echo $!; exec sleep 30"]);
+    try {
+      const [line] = await once(parent.stdout, "data");
+      const pid = Number(String(line));
+      while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) await new Promise(setImmediate);
+
+      expect(process.kill(pid, 0)).toBe(true);
+      expect(hasEnded(withPid(pid, "aaaa"))).toBe(true);
+      expect(hasEnded(withPid(parent.pid!, "aaaa"))).toBe(false);
+    } finally {
+      parent.kill("SIGKILL");
+    }
   });
 
   it("knows that one still runs", () => {

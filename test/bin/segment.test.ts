@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { clustseg, inProcess, jsonLines, photo, photos, start, workspace } from "./cli.js";
@@ -150,12 +151,65 @@ describe("clustseg segment", () => {
     const cwd = await workspace();
     await writeFile(join(cwd, "tiny.png"), await photo(1, 5, 4));
 
-    const { code } = await inProcess(cwd, "segment", "tiny.png", "--superpixels", "1000", "--out", "o", "--json");
+    const { code, stdout } = await inProcess(
+      cwd,
+      "segment",
+      "tiny.png",
+      "--superpixels",
+      "1000",
+      "--out",
+      "o",
+      "--json",
+    );
+    const inspected = await inProcess(cwd, "inspect", "o/tiny.png", "--json");
 
     expect(code).toBe(0);
+    const notes = [expect.stringContaining("there is room for 20")];
+    expect(jsonLines(stdout)[0]).toMatchObject({ type: "item", notes });
+    expect(JSON.parse(inspected.stdout)).toMatchObject({ notes, frame: { width: 5, height: 4 } });
     const metadata = JSON.parse(await readFile(join(cwd, "o/tiny.png/metadata.json"), "utf8"));
     expect(metadata.segments).toBeLessThanOrEqual(20);
-    expect(metadata.frame.notes).toEqual([expect.stringContaining("there is room for 20")]);
+    expect(metadata.frame.notes).toEqual(notes);
+  });
+
+  it("makes a mask that was deleted again, and says where overlays are", async () => {
+    const cwd = await workspace();
+    await photos(cwd, "a.jpg", "b.jpg");
+    const args = ["segment", "a.jpg", "b.jpg", ...few, "--overlay"];
+    const first = await inProcess(cwd, ...args);
+    await rm(join(cwd, "masks/a.jpg/segments.png"));
+
+    const inspected = await inProcess(cwd, "inspect", "masks/a.jpg");
+    const second = await inProcess(cwd, ...args);
+
+    expect(first.stdout).toMatch(/^overlays +masks\/<image>\/overlay\.png$/m);
+    expect(inspected).toMatchObject({ code: 1, stdout: expect.stringContaining("--force") });
+    expect(second.stdout).toContain("2 images: 1 segmented, 1 skipped");
+    expect((await stat(join(cwd, "masks/a.jpg/segments.png"))).size).toBeGreaterThan(0);
+  });
+
+  it("leaves no folder behind for a source without images, and one folder of its own for others", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "a.jpg");
+    await mkdir(join(cwd, "none"));
+
+    const none = await inProcess(cwd, "segment", "none", ...few, "--out", "o");
+    expect(none.stderr).toContain("[SOURCE_EMPTY]");
+    expect(existsSync(join(cwd, "o"))).toBe(false);
+
+    await inProcess(cwd, "segment", "in", ...few, "--out", "o");
+    expect(await readdir(join(cwd, "o/.clustseg"), { recursive: true })).toEqual(["tmp"]);
+  });
+
+  it.runIf(process.platform === "linux")("rejects a name that is not UTF-8, with a hint", async () => {
+    const cwd = await workspace();
+    await photos(join(cwd, "in"), "a.jpg");
+    await writeFile(Buffer.concat([Buffer.from(`${cwd}/in/caf`), Buffer.from([0xe9]), Buffer.from(".jpg")]), "x");
+
+    const { code, stderr } = await inProcess(cwd, "segment", "in", ...few);
+
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/not UTF-8.*\[OBJECT_KEY_INVALID\]\. Rename it/);
   });
 
   it("stops when more images are rejected than --max-failures allows", async () => {
@@ -192,6 +246,53 @@ describe("clustseg segment", () => {
     expect(items).toHaveLength(before.items.pending);
     for (const name of names) expect(await readdir(join(cwd, "masks", name))).toContain("metadata.json");
   }, 60_000);
+});
+
+describe("clustseg segment that nobody waits for any more", () => {
+  const names = Array.from({ length: 30 }, (_, i) => `${i}.jpg`);
+  const args = ["segment", "in", "--superpixels", "400", "--concurrency", "2", "--json"];
+  /** Large enough that the graph runs when the end comes. */
+  const fill = async (cwd: string) => {
+    await mkdir(join(cwd, "in"));
+    for (const [shade, name] of names.entries()) await writeFile(join(cwd, "in", name), await photo(shade, 480, 320));
+  };
+
+  it("stops cleanly when its output is read no further, and goes on later", async () => {
+    const cwd = await workspace();
+    await fill(cwd);
+
+    const first = start(cwd, ...args);
+    await first.until('"type":"item"');
+    first.child.stdout!.destroy();
+    const { code, stderr } = await first.ended;
+    const resumed = await clustseg(cwd, ...args);
+
+    expect({ code, signal: first.child.signalCode }).toEqual({ code: 3, signal: null });
+    expect(stderr).toContain("[RUN_CANCELLED]");
+    expect(stderr).not.toContain("terminate called");
+    expect(resumed.code).toBe(0);
+    expect(jsonLines(resumed.stdout).at(-1)).toMatchObject({ items: { total: 30, pending: 0, rejected: 0 } });
+    expect(jsonLines(resumed.stdout).filter(({ type }) => type === "item").length).toBeGreaterThan(0);
+  }, 60_000);
+
+  it.skipIf(process.platform === "win32")(
+    "ends by the second signal itself",
+    async () => {
+      const cwd = await workspace();
+      await fill(cwd);
+
+      const run = start(cwd, ...args);
+      await run.until('"type":"item"');
+      run.child.kill("SIGINT");
+      await run.until("once more to stop at once");
+      run.child.kill("SIGTERM");
+      const { stderr } = await run.ended;
+
+      expect(run.child.signalCode).toBe("SIGTERM");
+      expect(stderr).not.toContain("terminate called");
+    },
+    60_000,
+  );
 });
 
 describe("a second clustseg segment of the same images", () => {

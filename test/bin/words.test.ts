@@ -2,9 +2,11 @@ import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
 import { extraFormats, failureBudget, seconds, wholeNumber } from "../../bin/commands/options.js";
 import { exitCodeOf } from "../../bin/terminal/exit.js";
-import { byteSize, duration, jsonLine, printable } from "../../bin/terminal/io.js";
+import { byteSize, duration, type Io, jsonLine, printable } from "../../bin/terminal/io.js";
 import { Pace, progressText } from "../../bin/terminal/progress.js";
+import { Notes, summaryLine } from "../../bin/terminal/summary.js";
 import { table } from "../../bin/terminal/table.js";
+import type { ItemOutcome, RunReport } from "../../layers/pipeline/contracts.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 
 describe("what is printed", () => {
@@ -69,6 +71,35 @@ describe("progress", () => {
 
   it("promises nothing before the first image", () => {
     expect(new Pace(500, 0).text(counts, 10_000)).toBe("");
+  });
+});
+
+describe("the summary", () => {
+  const items = { total: 3, segmented: 0, skipped: 0, rejected: 3, pending: 0 };
+  const report = (changes: Partial<typeof items>) =>
+    ({ items: { ...items, ...changes }, seconds: 2, images_per_second: 1.5 }) as RunReport;
+
+  it("has a rate when something was segmented, and none when all was rejected", () => {
+    expect(summaryLine(report({}))).toBe("3 images: 0 segmented, 3 rejected, in 2.0 s");
+    expect(summaryLine(report({ segmented: 1, rejected: 2 }))).toMatch(/\(1\.5 a second\)$/);
+  });
+
+  it("tells what decoding had to say, of the first images", () => {
+    const said: string[] = [];
+    const notes = new Notes();
+    const outcome = (key: string, notes?: string[]) =>
+      ({ key, status: "segmented", ...(notes === undefined ? {} : { notes }) }) as ItemOutcome;
+
+    notes.add(outcome("plain.jpg"));
+    notes.tell({ note: (line: string) => said.push(line) } as unknown as Io);
+    expect(said).toEqual([]);
+    for (let i = 0; i < 7; i++) notes.add(outcome(`${i}.gif`, ["first of 3 frames", "parts may be damaged"]));
+    notes.tell({ note: (line: string) => said.push(line) } as unknown as Io);
+
+    expect(said).toHaveLength(7);
+    expect(said[0]).toMatch(/^7 images have notes/);
+    expect(said[1]).toBe("  0.gif: first of 3 frames; parts may be damaged");
+    expect(said[6]).toBe("  … and 2 more");
   });
 });
 

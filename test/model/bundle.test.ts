@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadBundle } from "../../layers/model/bundle.js";
 import { findBundle } from "../../layers/model/find-bundle.js";
-import { openModel } from "../../layers/model/open-model.js";
+import { openModel, segmentImage } from "../../layers/model/open-model.js";
 import { tinyBundle } from "./pictures.js";
 
 let folder: string;
@@ -137,3 +137,13 @@ describe("a bundle that is not there", () => {
     });
   });
 });
+
+test.each([{ model: "x" }, null, 7])(
+  "opening %j, which names no bundle, is refused as a bad parameter",
+  async (given) => {
+    await expect(openModel(given as never)).rejects.toMatchObject({ code: "PARAMETER_INVALID", name: "ClustsegError" });
+    await expect(segmentImage(new Uint8Array(8), { model: given as never })).rejects.toMatchObject({
+      code: "PARAMETER_INVALID",
+    });
+  },
+);

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterEach, describe, expect, test } from "vitest";
 import { loadBundle } from "../../layers/model/bundle.js";
+import { whyNoCuda } from "../../layers/model/cuda.js";
 import { type GraphRunner, openRunner, type RunnerOptions } from "../../layers/model/runner.js";
 import { scene, tinyBundle } from "./pictures.js";
 
@@ -133,7 +134,11 @@ describe("execution providers", () => {
     expect(both.refused).toEqual([{ provider: "cuda", reason: expect.stringMatching(/./) }]);
     await both.close();
 
-    await expect(open({ executionProviders: ["cuda"] })).rejects.toMatchObject({ code: "MODEL_PROVIDER_UNAVAILABLE" });
+    const known = whyNoCuda();
+    await expect(open({ executionProviders: ["cuda"] })).rejects.toMatchObject({
+      code: "MODEL_PROVIDER_UNAVAILABLE",
+      message: expect.stringContaining(known?.reason ?? "cuda: "),
+    });
   });
 });
 

@@ -101,6 +101,36 @@ describe("plan", () => {
     expect((await planOf(made, {})).planned.skipped).toBe(1);
   });
 
+  it("does not take a result for current whose segments.png was deleted or is empty, and it is made again", async () => {
+    const made = await storesWith(4);
+    await startRun(made.stores);
+    const before = await made.results.get("a/001.png/segments.png");
+    await made.results.delete("a/001.png/segments.png");
+    await made.results.put("a/002.png/segments.png", new Uint8Array(0));
+
+    const { report } = await startRun(made.stores);
+
+    expect(report.items).toMatchObject({ total: 4, segmented: 2, skipped: 2 });
+    expect((await made.results.get("a/001.png/segments.png")).body).toEqual(before.body);
+    expect((await made.results.head("a/002.png/segments.png"))?.size).toBeGreaterThan(0);
+  });
+
+  it("looks at the mask of what has a current metadata.json only, once", async () => {
+    const made = await storesWith(5);
+    await startRun(made.stores, { source: { kind: "keys", keys: ["a/001.png", "a/003.png"] } });
+    const head = made.results.head.bind(made.results);
+    const looked: string[] = [];
+    made.results.head = async (key) => {
+      // This store's listing asks head as well.
+      if (!key.endsWith("/metadata.json")) looked.push(key);
+      return head(key);
+    };
+
+    await planOf(made, {});
+
+    expect(looked.sort()).toEqual(["a/001.png/segments.png", "a/003.png/segments.png"]);
+  });
+
   it("refuses a manifest with a line that is none", async () => {
     const made = await storesWith(1);
     const request = await intake({ stores: made.stores, ...task });

@@ -23,6 +23,7 @@ import { writeError } from "../../layers/storage/folder-errors.js";
 import { namesOfKey, segmentOfName } from "../../layers/storage/folder-keys.js";
 import type { FolderProblem } from "../../layers/storage/folder-list.js";
 import { FolderStore } from "../../layers/storage/folder-store.js";
+import { pidPlace } from "../../layers/storage/processes.js";
 import { gather } from "../pipeline/fixtures.js";
 import { describeObjectStore, keyArbitrary, oddKeys } from "./store-contract.js";
 import { temporaryFolder } from "./temporary-folder.js";
@@ -233,7 +234,16 @@ describe("FolderStore meets", () => {
     const keys = await keysOf(store);
 
     expect(keys).toEqual(["bad-\ufffd\ufffd.png"]);
-    await expect(store.get(keys[0]!)).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+    await expect(store.get(keys[0]!)).rejects.toMatchObject({ code: "OBJECT_KEY_INVALID" });
+  });
+
+  it.runIf(process.platform === "linux")("folders whose name is not UTF-8: reported", async () => {
+    const root = temporaryFolder();
+    mkdirSync(Buffer.concat([Buffer.from(`${root}/bad-`), Buffer.from([0xff])]));
+    const problems: FolderProblem[] = [];
+
+    expect(await keysOf(new FolderStore(root, { onProblem: (problem) => problems.push(problem) }))).toEqual([]);
+    expect(problems.map(({ error }) => error.code)).toEqual(["OBJECT_KEY_INVALID"]);
   });
 
   it("names that look like its own escapes and are not: reported", async () => {
@@ -302,6 +312,36 @@ describe("FolderStore meets", () => {
     await expect(store.put("a/b", bytes("x"))).rejects.toMatchObject({ code: "OBJECT_NOT_A_FILE", fault: "input" });
     await store.put("c/d", bytes("x"));
     await expect(store.put("c", bytes("x"))).rejects.toMatchObject({ code: "OBJECT_NOT_A_FILE" });
+  });
+});
+
+describe("temporary files of a FolderStore", () => {
+  it("lie in one folder for results and the staging below them, and are no objects there", async () => {
+    const root = temporaryFolder();
+    const staging = new FolderStore(join(root, ".clustseg"));
+    await new FolderStore(root).put("a", bytes("x"));
+    await staging.put("runs/x", bytes("x"));
+
+    writeFileSync(join(root, ".clustseg/tmp/left"), "x");
+
+    expect(await keysOf(staging)).toEqual(["runs/x"]);
+    expect(readdirSync(join(root, ".clustseg")).sort()).toEqual(["runs", "tmp"]);
+  });
+
+  it("are removed at the first write when the process that left them has ended, else after a day", async () => {
+    const root = temporaryFolder();
+    const folder = join(root, ".clustseg", "tmp");
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    mkdirSync(folder, { recursive: true });
+    const ended = `${pidPlace()}-${pid}-0-x`;
+    const running = `${pidPlace()}-${process.ppid}-0-x`;
+    const elsewhere = `00000000-${pid}-0-x`;
+    for (const name of [ended, running, elsewhere, "old"]) writeFileSync(join(folder, name), "x");
+    utimesSync(join(folder, "old"), 1e9, 1e9);
+
+    await new FolderStore(root).put("a", bytes("x"));
+
+    expect(readdirSync(folder).sort()).toEqual([elsewhere, running].sort());
   });
 });
 
