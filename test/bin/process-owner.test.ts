@@ -23,8 +23,8 @@ describe("this process as the owner of a run", () => {
   });
 
   it.runIf(process.platform === "linux")("knows that one has ended that its parent has not yet asked for", async () => {
-    // The shell's child ends at once; what the shell becomes never waits for it.
-    const parent = spawn("sh", ["-c", "sh -c 'exit 0' & echo $!; exec sleep 30"]);
+    // The child ends when the shell has become a program that never waits for it; an earlier end the shell itself may see.
+    const parent = spawn("sh", ["-c", "sleep 0.3 & echo $!; exec sleep 30"]);
     try {
       const [line] = await once(parent.stdout, "data");
       const pid = Number(String(line));
