@@ -6,9 +6,9 @@ import type { Command } from "commander";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 import { below, checkFolder, openStore } from "../addresses/stores.js";
+import type { SegmentImagesOptions } from "../jobs/segment-images.js";
 import type { ExitCode } from "../terminal/exit.js";
 import { type Io, plural, printable, silenced } from "../terminal/io.js";
-import type { SegmentImagesOptions } from "../work/segment-images.js";
 import { addOutputOptions, outOption, superpixelsOption } from "./options.js";
 
 const help = `
@@ -50,7 +50,7 @@ async function demo(
   const out = below(asked.out, "results");
   const source = { uploads, intake: { kind: "prefix", prefix: "" }, problems: [] } as const;
   const options = { ...asked, out, task: "superpixel", formats: ["mean", "overlay"], provider: "cpu" } as const;
-  const { segmentImages } = await import("../work/segment-images.js");
+  const { segmentImages } = await import("../jobs/segment-images.js");
   return segmentImages(io, source, options, () => [
     "",
     `masks     ${printable(below(out, "<image>/segments.png"))}, metadata.json beside it`,

@@ -22,7 +22,7 @@ export function addDoctorCommand(program: Command, io: Io, done: (code: ExitCode
     .option("--json", "print one JSON document on stdout")
     .addHelpText("after", help)
     .action(async (options: { out: string; json?: true }) => {
-      const { examine } = await import("../work/examine.js");
+      const { examine } = await import("../jobs/examine.js");
       const findings = await examine(options.out, io.cwd);
       if (options.json) io.print(jsonLine({ ok: findings.every(({ state }) => state !== "bad"), findings }));
       else {

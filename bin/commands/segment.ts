@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { below } from "../addresses/stores.js";
+import type { SegmentImagesOptions } from "../jobs/segment-images.js";
 import type { ExitCode } from "../terminal/exit.js";
 import { type Io, printable } from "../terminal/io.js";
-import type { SegmentImagesOptions } from "../work/segment-images.js";
 import { addOutputOptions, addWorkOptions, extraFormats, failureBudget, outOption } from "./options.js";
 
 const help = `
@@ -72,7 +72,7 @@ export function addSegmentCommand(program: Command, io: Io, done: (code: ExitCod
       const options = maxFailures === undefined ? rest : { ...rest, failureBudget: maxFailures };
       const { openSource } = await import("../addresses/source.js");
       const source = await openSource(given, { cwd: io.cwd, out: own.out });
-      const { segmentImages } = await import("../work/segment-images.js");
+      const { segmentImages } = await import("../jobs/segment-images.js");
       done(await segmentImages(io, source, options, () => whereLines(own)));
     });
 }

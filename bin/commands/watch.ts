@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import type { WatchOptions } from "../jobs/watch-images.js";
 import type { ExitCode } from "../terminal/exit.js";
 import type { Io } from "../terminal/io.js";
-import type { WatchOptions } from "../work/watch-images.js";
 import { addOutputOptions, addWorkOptions, outOption, seconds } from "./options.js";
 
 const help = `
@@ -34,7 +34,7 @@ export function addWatchCommand(program: Command, io: Io, done: (code: ExitCode)
   addOutputOptions(command, "print JSON lines on stdout")
     .addHelpText("after", help)
     .action(async (folder: string, _: unknown, self: Command) => {
-      const { watchImages } = await import("../work/watch-images.js");
+      const { watchImages } = await import("../jobs/watch-images.js");
       done(await watchImages(io, folder, self.optsWithGlobals<WatchOptions>()));
     });
 }

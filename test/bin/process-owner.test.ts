@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { describe, expect, it } from "vitest";
-import { processOwner } from "../../bin/work/process-owner.js";
+import { processOwner } from "../../bin/jobs/process-owner.js";
 
 describe("this process as the owner of a run", () => {
   const { name, hasEnded } = processOwner();

@@ -1,4 +1,4 @@
-import { processOwner } from "../../bin/work/process-owner.js";
+import { processOwner } from "../../bin/jobs/process-owner.js";
 import { runPipeline } from "../../layers/pipeline/run.js";
 import { FolderStore } from "../../layers/storage/folder-store.js";
 import { blockSegmenter } from "./block-segmenter.js";
