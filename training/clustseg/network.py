@@ -101,7 +101,7 @@ class SuperpixelClustSeg(nn.Module):
         centres = None
         neighbourhood, positions = self.neighbourhood, cell_positions
         if not self.training:
-            neighbourhood, positions = IndexedGridNeighbourhood(rows, columns), grid_positions
+            neighbourhood, positions = IndexedGridNeighbourhood(rows, columns, self.layers[0].log_precision.device), grid_positions
         for index, (stride, layer) in enumerate(zip(self.config.levels, self.layers)):
             learned, colours = features[stride]
             height, width = colours.shape[-2:]
@@ -135,14 +135,14 @@ class SuperpixelClustSeg(nn.Module):
         _, logits = self.forward(resized, rows, columns, steps)[-1]
         labels = seed_index(logits.argmax(dim=-2), columns).to(torch.int32)
         plane = from_cells(labels.unsqueeze(3), tall, wide)[:, 0]
-        y = nearest_rows(size[0], work[0])
-        x = nearest_rows(size[1], work[1])
+        y = nearest_rows(size[0], work[0], plane.device)
+        x = nearest_rows(size[1], work[1], plane.device)
         return plane.index_select(1, y).index_select(2, x)
 
 
-def nearest_rows(full: Tensor, work: Tensor) -> Tensor:
+def nearest_rows(full: Tensor, work: Tensor, device: torch.device) -> Tensor:
     """For each of `full` pixels the one of `work` pixels that its middle falls in: int64 [full]."""
-    return ((2 * torch.arange(full) + 1) * work).div(2 * full, rounding_mode="floor")
+    return ((2 * torch.arange(full, device=device) + 1) * work).div(2 * full, rounding_mode="floor")
 
 
 def seed_index(choice: Tensor, columns: int | Tensor) -> Tensor:

@@ -126,11 +126,13 @@ class IndexedGridNeighbourhood:
     scatter, and positions relative to cells, which lose nothing in half precision.
     """
 
-    def __init__(self, rows: int | Tensor, columns: int | Tensor) -> None:
-        dy, dx = torch.tensor([-1, 0, 1]).repeat_interleave(3), torch.tensor([-1, 0, 1]).repeat(3)
+    def __init__(self, rows: int | Tensor, columns: int | Tensor, device: torch.device | str = "cpu") -> None:
+        one = torch.tensor([-1, 0, 1], device=device)
+        dy, dx = one.repeat_interleave(3), one.repeat(3)
         self.rows, self.columns = rows, columns
-        row, column = torch.arange(rows).view(-1, 1, 1), torch.arange(columns).view(1, -1, 1)
-        entry, cells = torch.arange(9), rows * columns
+        row = torch.arange(rows, device=device).view(-1, 1, 1)
+        column = torch.arange(columns, device=device).view(1, -1, 1)
+        entry, cells = torch.arange(9, device=device), rows * columns
         self.seen = self._index(row + dy, column + dx, cells, lambda at: at)
         # What seed (r, c) gets as entry j comes from the cell at (r - dy, c - dx).
         self.sources = self._index(row - dy, column - dx, cells * 9, lambda at: at * 9 + entry)
