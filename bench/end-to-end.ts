@@ -51,7 +51,7 @@ const warmUps = 3;
 /** Folder to folder through runPipeline; the model is open and warm, as that of a worker that has had a shard before. */
 async function pipelineSide(input: SideInput): Promise<Side> {
   const { source, out, superpixels, threads, concurrency, formats } = input;
-  const model = await openModel(undefined, { threads });
+  const model = await openModel(undefined, { threads: 1, workers: threads });
   const segmenter = createSegmenter(model);
   for (const file of (await readdir(source)).sort().slice(0, warmUps)) {
     const bytes = new Uint8Array(await readFile(join(source, file)));

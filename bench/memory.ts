@@ -58,7 +58,7 @@ async function run({ source, out, images, superpixels, threads }: Input): Promis
     maxima[part] = Math.max(maxima[part]!, rssMib());
   };
   const timer = setInterval(sample, sampleMs);
-  const model = await openModel(undefined, { threads });
+  const model = await openModel(undefined, { threads: 1, workers: threads });
   await runFolder({
     source,
     out,

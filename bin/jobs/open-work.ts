@@ -28,7 +28,8 @@ export async function openWork(options: WorkOptions): Promise<Work> {
   const { task, threads, provider, concurrency = availableParallelism() + 1 } = options;
   const model = await openModel(options.model, {
     executionProviders: [provider],
-    ...(threads === undefined ? {} : { threads }),
+    // Many images: one thread an image, and as many images at once. On a GPU one thread feeds it.
+    ...(provider === "cpu" ? { threads: 1, workers: threads ?? availableParallelism() } : {}),
   });
   try {
     const { name, tasks } = model.manifest;

@@ -18,6 +18,7 @@ export type { DecodedImage } from "./decoded-image.js";
 export { decodeIds, encodeIds, encodeRgbJpeg, encodeRgbPng } from "./encode.js";
 export {
   type Model,
+  type ModelOptions,
   openModel,
   type SegmentedPicture,
   type SegmentImageOptions,

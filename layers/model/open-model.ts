@@ -5,18 +5,18 @@ import { type BundleManifest, loadBundle } from "./bundle.js";
 import { decodeImage } from "./decode.js";
 import type { DecodedImage } from "./decoded-image.js";
 import { findBundle } from "./find-bundle.js";
-import {
-  type ExecutionProvider,
-  type GraphRunner,
-  openRunner,
-  type RefusedProvider,
-  type RunnerOptions,
-} from "./runner.js";
+import type { ExecutionProvider, GraphRunner, RefusedProvider, RunnerOptions } from "./runner.js";
+import { openRunners } from "./runner-pool.js";
 import { type SegmentParameters, segmentSuperpixels } from "./superpixels.js";
 
 export interface SegmentOptions {
   /** Told how many milliseconds the graph itself ran for the image, without the time in line. */
   readonly onGraphTime?: (ms: number) => void;
+}
+
+export interface ModelOptions extends RunnerOptions {
+  /** Threads that own a copy of the graph each: images at once, where `threads` are for one image. @default 1 */
+  readonly workers?: number;
 }
 
 /** A bundle that is ready to run. Images may be given to it at once; the graph takes one after the other. */
@@ -43,19 +43,20 @@ export interface Model {
  * @throws ClustsegError MODEL_NOT_FOUND, MODEL_MANIFEST_INVALID, MODEL_DAMAGED, MODEL_INCOMPATIBLE, MODEL_LOAD_FAILED,
  * MODEL_PROVIDER_UNAVAILABLE, TASK_UNSUPPORTED, PARAMETER_INVALID (an argument of another type)
  */
-export async function openModel(bundle?: string, options: RunnerOptions = {}): Promise<Model> {
+export async function openModel(bundle?: string, options: ModelOptions = {}): Promise<Model> {
   if (bundle !== undefined && typeof bundle !== "string") throw notABundle(bundle);
   const folder = await findBundle(bundle);
   const first = await loadBundle(folder);
   const { manifest } = first;
   assertSupported(manifest);
   let graph: Uint8Array<ArrayBuffer> | undefined = first.graph;
-  const runner = await openRunner(async () => {
+  const load = async (): Promise<Uint8Array<ArrayBuffer>> => {
     // Transferred to the thread, so a thread that takes the place of a dead one reads (and checks) the file again.
     const bytes = graph ?? (await loadBundle(folder)).graph;
     graph = undefined;
     return bytes;
-  }, options);
+  };
+  const runner = await openRunners(load, options, options.workers ?? 1);
   try {
     assertDeclared("inputs", manifest.graph.inputs, runner.inputs);
     assertDeclared("outputs", manifest.graph.outputs, runner.outputs);
