@@ -35,7 +35,7 @@ export function addWorkOptions(command: Command): Command {
         .default([], "segments"),
     )
     .option("--overlay", "short for --formats overlay: the image with the segments' borders drawn on it")
-    .option("--concurrency <n>", "images in work at once (default: one more than there are cores)", wholeNumber(1, 256))
+    .option("--concurrency <n>", "images in work at once (default: two more than there are cores)", wholeNumber(1, 256))
     .option("--threads <n>", "threads of the model (default: all cores)", wholeNumber(1, 1024))
     .addOption(
       new Option("--provider <name>", "what the model runs on; `doctor` tells which work")

@@ -25,7 +25,7 @@ export async function openWork(options: WorkOptions): Promise<Work> {
       hint: `Formats are segments (always made), ${Object.keys(resultFormats).join(", ")}.`,
     });
   }
-  const { task, threads, provider, concurrency = availableParallelism() + 1 } = options;
+  const { task, threads, provider, concurrency = availableParallelism() + 2 } = options;
   const model = await openModel(options.model, {
     executionProviders: [provider],
     // Many images: one thread an image, and as many images at once. On a GPU one thread feeds it.
