@@ -28,8 +28,8 @@ export async function openWork(options: WorkOptions): Promise<Work> {
   const { task, threads, provider, concurrency = availableParallelism() + 2 } = options;
   const model = await openModel(options.model, {
     executionProviders: [provider],
-    // Many images: one thread an image, and as many images at once. On a GPU one thread feeds it.
-    ...(provider === "cpu" ? { threads: 1, workers: threads ?? availableParallelism() } : {}),
+    // Many images: one thread an image, and as many images at once. On a GPU one worker feeds it.
+    ...(provider === "cpu" ? { threads: 1, workers: threads ?? availableParallelism() } : threads && { threads }),
   });
   try {
     const { name, tasks } = model.manifest;

@@ -85,10 +85,11 @@ class GridNeighbourhood(nn.Module):
     def logits(self, pixels: Tensor, weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor:
         """Scores [N, R, C, 9, P] of centres with `weights` [N, R, C, Dx], `bias` [N, R, C, 1], `positions` [N, R, C, 2]."""
         width = weights.shape[-1]
-        around = self.around(torch.cat([weights, positions, bias - _NO_CENTRE], dim=-1))
+        # The ones tell what is inside. (Adding a large number to the bias and taking it off again would round the bias.)
+        around = self.around(torch.cat([weights, positions, bias, torch.ones_like(bias)], dim=-1))
         offset_positions = around[..., width : width + 2] + self.offsets
-        query = _query(around[..., :width], around[..., width + 2 :] + _NO_CENTRE, offset_positions, precision)
-        return torch.matmul(query, pixels)
+        known_bias = around[..., width + 2 : width + 3] + (1.0 - around[..., width + 3 :]) * _NO_CENTRE
+        return torch.matmul(_query(around[..., :width], known_bias, offset_positions, precision), pixels)
 
     def gather(self, sums: Tensor) -> tuple[Tensor, Tensor]:
         """What a seed got from its own cell and the eight around it.

@@ -112,6 +112,16 @@ def test_gradients_flow_through_every_step():
     assert all(parameter.grad.abs().max() > 0 for parameter in module.parameters())
 
 
+def test_scores_on_the_grid_keep_single_precision():
+    centres, pixels = grid_scene(3, 4)
+    module = layer()
+    exact = module.logits(centres, pixels, GridNeighbourhood().double())
+    single = Centres(centres.features.float(), centres.positions.float())
+    rounded = module.float().logits(single, pixels.float(), GridNeighbourhood())
+    inside = exact > -1e5
+    torch.testing.assert_close(rounded.double()[inside], exact[inside], atol=1e-4, rtol=1e-5)
+
+
 def test_looking_around_and_collecting_are_adjoint():
     torch.manual_seed(3)
     neighbourhood = GridNeighbourhood().double()
