@@ -12,6 +12,11 @@ export interface SegmentRow {
   readonly centroid: readonly [x: number, y: number];
   /** Mean red, green, blue, rounded to 0..255. */
   readonly color: readonly [red: number, green: number, blue: number];
+  /** Of the segment's class, and whether that is a thing; superpixels have neither. */
+  readonly categoryId?: number;
+  readonly isThing?: boolean;
+  /** Calibrated probability, 0..1, that the segment is what it is said to be; superpixels have none. */
+  readonly score?: number;
 }
 
 /**

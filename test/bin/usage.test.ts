@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { resultFormats } from "../../layers/model/segmenter.js";
+import { resultFormats } from "../../layers/model/result-files.js";
 import { bundle, clustseg, inProcess, jsonLines, photos, root, sharedWorkspace, workspace } from "./cli.js";
 
 describe("the command line", () => {
