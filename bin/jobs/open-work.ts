@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { openModel } from "../../layers/model/open-model.js";
-import { createSegmenter, resultFormats } from "../../layers/model/result-files.js";
+import { resultFormats } from "../../layers/model/result-files.js";
+import { createSegmenter } from "../../layers/model/segmenter.js";
 import { completeParameters } from "../../layers/model/superpixels.js";
 import type { RunOptions } from "../../layers/pipeline/run.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
