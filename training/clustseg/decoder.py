@@ -1,7 +1,7 @@
 """Pixel decoder: fuses the encoder's features coarse to fine and hands out a feature map at every level that RCA reads.
 
-The paper's six axial blocks on coarse levels are for GPUs; here a level is one depthwise-separable block after a sum of the
-lateral and the upsampled features (FPN, Lin et al. 2017).
+A level is one depthwise-separable block after a sum of the lateral and the upsampled features (FPN, Lin et al. 2017). The
+paper's axial blocks on the coarsest levels are there for tasks that need the whole image to be seen (`axial`).
 """
 
 from __future__ import annotations
@@ -10,25 +10,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .axial import AxialBlock
+from .depthwise import DepthwiseConv2d
+
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution and batch norm, which the export folds into one convolution."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
-    )
+    """Convolution (`groups`: 1, or as many as channels) and batch norm, which the export folds into one convolution."""
+    if groups == 1:
+        conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    else:
+        conv = DepthwiseConv2d(outputs, kernel, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
 class FuseLevel(nn.Module):
     """lateral(x_l) + upsample(reduce(y_(l+1))), then one block that mixes space and channels."""
 
-    def __init__(self, lateral: int | None, coarser: int, outputs: int, separable: bool, doubles: bool) -> None:
+    def __init__(
+        self, lateral: int | None, coarser: int, outputs: int, separable: bool, doubles: bool, kernel: int = 5
+    ) -> None:
         super().__init__()
         self.doubles = doubles
         self.lateral = nn.Identity() if lateral is None else conv_norm(lateral, outputs)
         self.reduce = conv_norm(coarser, outputs)
         if separable:
             self.mix = nn.Sequential(
-                conv_norm(outputs, outputs, 5, groups=outputs), conv_norm(outputs, outputs), nn.ReLU(inplace=True)
+                conv_norm(outputs, outputs, kernel, groups=outputs), conv_norm(outputs, outputs), nn.ReLU(inplace=True)
             )
         else:
             self.mix = nn.Sequential(conv_norm(outputs, outputs, 3), nn.ReLU(inplace=True))
@@ -45,11 +52,18 @@ class PixelDecoder(nn.Module):
 
     `channels`: encoder channels by stride. `widths`: decoder channels by stride, from the encoder's deepest stride down to
     the finest wanted, which may be 1: that level's lateral input is a small convolution of the raw colours. `whole_stride`:
-    images are whole multiples of it, so that levels up to that stride double exactly.
+    images are whole multiples of it, so that levels up to that stride double exactly. `axial`: axial blocks by stride; `kernels`:
+    sides of the depthwise kernels, 5 where none is given.
     """
 
     def __init__(
-        self, channels: dict[int, int], widths: dict[int, int], colour_channels: int, whole_stride: int = 1
+        self,
+        channels: dict[int, int],
+        widths: dict[int, int],
+        colour_channels: int,
+        whole_stride: int = 1,
+        axial: dict[int, int] | None = None,
+        kernels: dict[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.strides = sorted(widths, reverse=True)
@@ -64,15 +78,22 @@ class PixelDecoder(nn.Module):
                     raise ValueError(f"the encoder has no features at stride {stride}")
                 self.colour_stem = conv_norm(colour_channels, widths[1], 3)
             levels[str(stride)] = FuseLevel(
-                lateral, widths[coarser], widths[stride], separable=stride > 1, doubles=2 * stride <= whole_stride
+                lateral, widths[coarser], widths[stride], separable=stride > 1, doubles=2 * stride <= whole_stride, kernel=(kernels or {}).get(stride, 5)
             )
         self.levels = nn.ModuleDict(levels)
+        self.axial = nn.ModuleDict(
+            {str(stride): nn.Sequential(*(AxialBlock(widths[stride]) for _ in range(n))) for stride, n in (axial or {}).items()}
+        )
 
     def forward(self, features: dict[int, Tensor], colours: Tensor) -> dict[int, Tensor]:
         y = self.top(features[self.strides[0]])
+        y = self._seen_whole(self.strides[0], y)
         out = {self.strides[0]: y}
         for stride in self.strides[1:]:
             lateral = self.colour_stem(colours) if stride == 1 and self.colour_stem is not None else features[stride]
-            y = self.levels[str(stride)](lateral, y)
+            y = self._seen_whole(stride, self.levels[str(stride)](lateral, y))
             out[stride] = y
         return out
+
+    def _seen_whole(self, stride: int, y: Tensor) -> Tensor:
+        return self.axial[str(stride)](y) if str(stride) in self.axial else y

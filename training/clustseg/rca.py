@@ -22,7 +22,7 @@ grid: superpixels; Jampani et al., SSN, ECCV 2018), whose cost does not depend o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -36,16 +36,22 @@ _MIN_MASS = 1e-6
 
 @dataclass(frozen=True)
 class Centres:
-    """Cluster centres. features [..., D]; positions [..., 2] as (y, x) in the neighbourhood's own unit."""
+    """Cluster centres. features [..., D]; positions [..., 2] as (y, x) in the neighbourhood's own unit.
+
+    `tightness` [..., K, 1], by which the layer's precision of positions is multiplied: 0 for a class, which has no place.
+    None: 1 for all. `prior` [..., K, 1]: the cluster's log weight in the mixture, added to its scores. None: 0 for all.
+    """
 
     features: Tensor
     positions: Tensor
+    tightness: Tensor | None = None
+    prior: Tensor | None = None
 
 
 class Neighbourhood(Protocol):
     """Which clusters a pixel may belong to, and how pixels are laid out for that.
 
-    `pixels` [..., Dx + 3, P]: features, then y, x and a constant one. `weights`, `bias` and `positions` are per centre.
+    `pixels` [..., D, P]: features, then position, last a constant one. `weights`, `bias` and `positions` are per centre.
     """
 
     def logits(self, pixels: Tensor, weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor: ...
@@ -54,16 +60,27 @@ class Neighbourhood(Protocol):
 
 
 class FullNeighbourhood:
-    """Every pixel may belong to every cluster. pixels [N, D, P], centres [N, K, D], assignment [N, K, P]."""
+    """Every pixel may belong to every cluster: semantic, instance, panoptic.
+
+    pixels [N, Dx + 4, P]: features, y, x, y^2 + x^2 and a constant one; centres [N, K, D]; assignment [N, K, P]. Clusters
+    differ in their precision here, so that the pixel's own squared position does not cancel in the softmax, as it does on
+    the grid.
+    """
 
     def logits(self, pixels: Tensor, weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor:
-        """Scores [N, K, P] of centres with `weights` [N, K, Dx], `bias` [N, K, 1] and `positions` [N, K, 2]."""
-        query = _query(weights, bias, positions, precision)
-        return torch.matmul(query, pixels)
+        """Scores [N, K, P] of centres with `weights` [N, K, Dx], `bias` [N, K, 1], `positions` [N, K, 2], `precision` [N, K, 1]."""
+        return torch.matmul(self.query(weights, bias, positions, precision), pixels)
+
+    @staticmethod
+    def query(weights: Tensor, bias: Tensor, positions: Tensor, precision: Tensor) -> Tensor:
+        """What a centre multiplies a pixel with: [N, K, Dx + 4]."""
+        pull = positions * precision
+        square = (-0.5 * precision).expand_as(bias)
+        return torch.cat([weights, pull, square, bias - 0.5 * (pull * positions).sum(-1, keepdim=True)], dim=-1)
 
     def gather(self, sums: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted sums [N, K, Dx + 3] -> (feature sums with position sums [N, K, Dx + 2], mass [N, K, 1])."""
-        return sums[..., :-1], sums[..., -1:]
+        """Weighted sums [N, K, Dx + 4] -> (feature sums with position sums [N, K, Dx + 2], mass [N, K, 1])."""
+        return sums[..., :-2], sums[..., -1:]
 
 
 class GridNeighbourhood(nn.Module):
@@ -192,7 +209,8 @@ def m_step(assignment: Tensor, pixels: Tensor, neighbourhood: Neighbourhood) -> 
 class RecurrentCrossAttention(nn.Module):
     """One decoder layer: T E/M steps with shared projections over one level's pixels, then the residual.
 
-    `centre_channels` D, `pixel_channels` Dx, `key_channels` the width of Q and K.
+    `centre_channels` D, `pixel_channels` Dx, `key_channels` the width of Q and K. `anchored` centres take the residual at each
+    step instead of once a layer.
     """
 
     def __init__(
@@ -203,13 +221,14 @@ class RecurrentCrossAttention(nn.Module):
         steps: int = 3,
         similarity: str = "gaussian",
         attention: str = "rca",
+        anchored: bool = False,
     ) -> None:
         super().__init__()
         if similarity not in ("gaussian", "dot"):
             raise ValueError(f"similarity is 'gaussian' or 'dot', not {similarity!r}")
         if attention not in ("rca", "vanilla"):
             raise ValueError(f"attention is 'rca' or 'vanilla', not {attention!r}")
-        self.steps, self.similarity, self.attention = steps, similarity, attention
+        self.steps, self.similarity, self.attention, self.anchored = steps, similarity, attention, anchored
         self.query = nn.Linear(centre_channels, key_channels)
         self.key = nn.Linear(pixel_channels, key_channels, bias=False)
         self.value = nn.Linear(pixel_channels, centre_channels)
@@ -222,7 +241,12 @@ class RecurrentCrossAttention(nn.Module):
         bias = -0.5 * (query * query).sum(-1, keepdim=True)
         if self.similarity == "dot":
             bias = bias * 0.0
-        return neighbourhood.logits(pixels, weights, bias, centres.positions, self.log_precision.exp())
+        precision = self.log_precision.exp()
+        if centres.tightness is not None:
+            precision = precision * centres.tightness
+        if centres.prior is not None:
+            bias = bias + centres.prior
+        return neighbourhood.logits(pixels, weights, bias, centres.positions, precision)
 
     def forward(
         self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood, steps: int | None = None, last: bool = False
@@ -239,12 +263,15 @@ class RecurrentCrossAttention(nn.Module):
             if last and step == steps - 1:
                 return current, scores
             means, positions = m_step(e_step(logits), pixels, neighbourhood)
-            current = Centres(self.value(means), positions)
-        return Centres(centres.features + current.features, current.positions), scores
+            moved = self.value(means)
+            # A class that the image lacks has pixels by a hair only; replaced by their mean it would become another class.
+            # An anchored centre is the one the layer began with plus what it found, so that it stays what it stands for.
+            current = replace(centres, features=centres.features + moved if self.anchored else moved, positions=positions)
+        return current if self.anchored else replace(current, features=centres.features + current.features), scores
 
     def _vanilla(self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood) -> tuple[Centres, list[Tensor]]:
         """Standard cross-attention (softmax over pixels), then the assignment that its updated centres give."""
         attention = softmax_over_pixels(self.logits(centres, pixels, neighbourhood))
         means, positions = m_step(attention, pixels, neighbourhood)
-        updated = Centres(centres.features + self.value(means), positions)
+        updated = replace(centres, features=centres.features + self.value(means), positions=positions)
         return updated, [self.logits(updated, pixels, neighbourhood)]

@@ -4,8 +4,9 @@
 |--------------------|----------------------|---------|
 | superpixel         | GridStart            | one per cell of a regular grid: FFN(GridSample(PE(I))) |
 | semantic, stuff    | ClassMemoryStart     | one per class: FFN(mean of the class's queue of pixel embeddings), scene-agnostic |
-| instance, thing    | SceneAdaptiveStart   | K, emerging from the image: FFN(PE(I)) |
-| panoptic           | both of the last two | concatenated: stuff and things in one softmax |
+| instance, thing    | PeakStart            | as many as the scene has, where the image says so |
+| instance, thing    | SceneAdaptiveStart   | the paper's form: K = 100, each pools FFN(PE(I)) |
+| panoptic           | class and thing starts | concatenated: stuff and things in one softmax |
 
 All starts return `Centres`; the decoder does not know which one made them.
 """
@@ -51,30 +52,51 @@ class ClassMemoryStart(nn.Module):
     """
 
     def __init__(
-        self, classes: int, pixel_channels: int, centre_channels: int, size: int = 128, momentum: float = 0.999
+        self, classes: int, pixel_channels: int, centre_channels: int, size: int = 64, momentum: float = 0.9
     ) -> None:
         super().__init__()
         self.momentum = momentum
         self.ffn = feed_forward(pixel_channels, centre_channels)
-        self.register_buffer("queue", torch.randn(classes, size, pixel_channels) * 0.02)
+        # Distinct from the first step on: equal centres would get equal pixels, and equal gradients.
+        self.register_buffer("queue", torch.randn(classes, 1, pixel_channels).repeat(1, size, 1))
         self.register_buffer("next_slot", torch.zeros(classes, dtype=torch.long))
 
     @torch.no_grad()
     def remember(self, embeddings: Tensor, labels: Tensor) -> None:
         """Puts the mean embedding of each class present into its queue. embeddings [P, Dx], labels [P] (-1: none)."""
-        for label in labels.unique().tolist():
-            if label < 0:
-                continue
-            mean = embeddings[labels == label].mean(dim=0)
+        known = labels >= 0
+        classes = self.queue.shape[0]
+        sums = embeddings.new_zeros(classes, embeddings.shape[1]).index_add_(0, labels[known], embeddings[known])
+        counts = torch.bincount(labels[known], minlength=classes)
+        for label in counts.nonzero()[:, 0].tolist():
             slot = int(self.next_slot[label])
-            blended = self.momentum * self.queue[label].mean(dim=0) + (1 - self.momentum) * mean
-            # The queue keeps what was seen; the momentum keeps one odd image from moving its class.
-            self.queue[label, slot] = torch.where(self.queue[label, slot].abs().sum() == 0, mean, blended)
+            # The queue keeps what was seen lately; the momentum keeps one odd image from moving its class.
+            held = self.queue[label].mean(dim=0)
+            self.queue[label, slot] = held.lerp(sums[label] / counts[label], 1 - self.momentum)
             self.next_slot[label] = (slot + 1) % self.queue.shape[1]
 
-    def forward(self, batch: int) -> Centres:
+    def forward(self, batch: int | Tensor) -> Centres:
         features = self.ffn(self.queue.mean(dim=1)).unsqueeze(0).expand(batch, -1, -1)
-        return Centres(features, features.new_zeros(batch, features.shape[1], 2))
+        places = features[..., :2] * 0.0
+        return Centres(features, places, tightness=places[..., :1], prior=places[..., :1])
+
+
+class PeakStart(nn.Module):
+    """Scene-adaptive seeds at given places of the image: C(0) = FFN(features there). As many as the scene has.
+
+    The places are the peaks of a learned centre map (universal.py); each seed has a place, and how tight its cluster is.
+    """
+
+    def __init__(self, pixel_channels: int, centre_channels: int) -> None:
+        super().__init__()
+        self.ffn = feed_forward(pixel_channels, centre_channels)
+        self.tightness = nn.Linear(centre_channels, 1)
+
+    def forward(self, embeddings: Tensor, positions: Tensor) -> Centres:
+        """embeddings [N, K, Dx] and positions [N, K, 2] at the seeds -> centres [N, K, D]."""
+        features = self.ffn(embeddings)
+        tightness = torch.exp(self.tightness(features).clamp(-4.0, 4.0))
+        return Centres(features, positions, tightness, torch.zeros_like(tightness))
 
 
 class SceneAdaptiveStart(nn.Module):
