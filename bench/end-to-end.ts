@@ -5,32 +5,60 @@ import { Option } from "commander";
 import { decodeImage } from "../layers/model/decode.js";
 import { openModel } from "../layers/model/open-model.js";
 import { createSegmenter } from "../layers/model/segmenter.js";
-import { bench, type CommonOptions, count, inChild } from "./support/bench.js";
+import {
+  addBundleOption,
+  type BenchResult,
+  bench,
+  type CommonOptions,
+  count,
+  inChild,
+  nameWithBundle,
+} from "./support/bench.js";
 import { median, medianRatio, rounded, table } from "./support/figures.js";
 import { runFolder } from "./support/folder-run.js";
-import { copyInOrder, photographs, pick, withTemporaryFolder } from "./support/images.js";
-import { type Feeds, feedsOf, graphRequests, openBareSession, openBundle } from "./support/model.js";
+import {
+  copyInOrder,
+  examples,
+  type Photographs,
+  photographs,
+  pick,
+  picturesIn,
+  withTemporaryFolder,
+} from "./support/images.js";
+import {
+  type Asked,
+  askOf,
+  type Feeds,
+  graphRequests,
+  openBareSession,
+  openBundle,
+  tensorsOf,
+} from "./support/model.js";
 import { printProfile } from "./support/profile.js";
 import { describeBundle, root } from "./support/result.js";
 import { measureStages, type StagesInput, type StageTimes } from "./support/stages.js";
 
 interface Options extends CommonOptions {
-  readonly images: number;
+  readonly bundle: string;
+  readonly task?: string;
+  readonly source?: string;
+  readonly images?: number;
   readonly superpixels: number;
   readonly threads: number;
   readonly pairs: number;
-  readonly concurrency?: number;
+  readonly concurrency: number;
   readonly formats: string;
   readonly bareSpinning: "on" | "off";
   readonly profile: boolean;
 }
 
 interface SideInput {
+  readonly bundle: string;
   readonly source: string;
   readonly out: string;
-  readonly superpixels: number;
+  readonly asked: Asked;
   readonly threads: number;
-  readonly concurrency?: number;
+  readonly concurrency: number;
   readonly formats: readonly string[];
   readonly bareSpinning: boolean;
 }
@@ -47,25 +75,32 @@ interface Side {
 }
 
 const warmUps = 3;
+const cores = availableParallelism();
+/** What a side takes where nobody says how many images, so that the bench takes about two minutes with any bundle. */
+const sideSeconds = 8;
+const mostImages = 200;
 
 /** Folder to folder through runPipeline; the model is open and warm, as that of a worker that has had a shard before. */
 async function pipelineSide(input: SideInput): Promise<Side> {
-  const { source, out, superpixels, threads, concurrency, formats } = input;
-  const model = await openModel(undefined, { threads: 1, workers: threads });
+  const { bundle, source, out, asked, threads, concurrency, formats } = input;
+  const model = await openModel(bundle, { threads: 1, workers: threads });
   const segmenter = createSegmenter(model);
-  for (const file of (await readdir(source)).sort().slice(0, warmUps)) {
-    const bytes = new Uint8Array(await readFile(join(source, file)));
-    await segmenter.process(bytes, { task: "superpixel", parameters: { superpixels }, formats });
-  }
+  // At once, so that each worker has one.
+  const first = (await readdir(source)).sort().slice(0, Math.max(warmUps, threads));
+  await Promise.all(
+    first.map(async (file) =>
+      segmenter.process(new Uint8Array(await readFile(join(source, file))), { ...asked, formats }),
+    ),
+  );
   const graphMs: number[] = [];
   const stop = startClocks();
   const report = await runFolder({
     source,
     out,
     segmenter,
-    superpixels,
+    asked,
     formats,
-    ...(concurrency === undefined ? {} : { concurrency }),
+    concurrency,
     onEvent: (event) => {
       if (event.type === "item" && event.outcome.status === "segmented") graphMs.push(event.outcome.ms.infer);
     },
@@ -76,12 +111,13 @@ async function pipelineSide(input: SideInput): Promise<Side> {
 }
 
 /** session.run and nothing else, on the very tensors that the pipeline gives the graph, in the same order. */
-async function bareSide({ source, superpixels, threads, bareSpinning }: SideInput): Promise<Side> {
-  const bundle = await openBundle();
+async function bareSide(input: SideInput): Promise<Side> {
+  const { source, asked, threads, bareSpinning } = input;
+  const bundle = await openBundle(input.bundle);
   const images: Feeds[][] = [];
   for (const file of (await readdir(source)).sort()) {
     const image = await decodeImage(new Uint8Array(await readFile(join(source, file))));
-    images.push((await graphRequests(bundle, image, superpixels)).map(feedsOf));
+    images.push((await graphRequests(bundle, image, asked)).map(tensorsOf));
   }
   const session = await openBareSession(bundle, threads, bareSpinning);
   for (const feeds of images.slice(0, warmUps)) for (const feed of feeds) await session.run({ ...feed });
@@ -111,23 +147,27 @@ function startClocks(): () => Pick<Side, "seconds" | "cpuSeconds" | "mainThread"
   };
 }
 
-async function main(options: Options): Promise<object> {
-  const { images, superpixels, threads, pairs, concurrency, profile } = options;
+async function main(options: Options): Promise<BenchResult> {
+  const { bundle, superpixels, threads, pairs, concurrency, profile } = options;
   const formats = options.formats === "" ? [] : options.formats.split(",");
-  const found = await photographs();
+  const { manifest } = await openBundle(bundle);
+  const asked = askOf(manifest, superpixels, options.task);
+  const found = await imagesFor(options, asked);
   return withTemporaryFolder(async (folder) => {
     const source = join(folder, "source");
-    await copyInOrder(pick(found.files, images), source);
     let runs = 0;
-    const input = (): SideInput => ({
-      source,
+    const input = (from = source): SideInput => ({
+      bundle,
+      source: from,
       out: join(folder, `out-${runs++}`),
-      superpixels,
+      asked,
       threads,
+      concurrency,
       formats,
       bareSpinning: options.bareSpinning === "on",
-      ...(concurrency === undefined ? {} : { concurrency }),
     });
+    const images = options.images ?? (await imagesThatTake(sideSeconds, found, input(join(folder, "few"))));
+    await copyInOrder(pick(found.files, images), source);
     if (profile) {
       const profiles = join(root, "bench", "results", "profiles");
       await inChild<Side>("pipeline", input(), { nodeArguments: ["--cpu-prof", `--cpu-prof-dir=${profiles}`] });
@@ -142,17 +182,28 @@ async function main(options: Options): Promise<object> {
     }
     const stagesInput: StagesInput = { ...input(), images: Math.min(images, 50) };
     const stages = await inChild<StageTimes>("stages", stagesInput);
-    return report(options, found.name, ours, bare, stages);
+    return report(options, { data: found.name, images, asked }, ours, bare, stages);
   });
 }
 
+async function imagesThatTake(seconds: number, { files }: Photographs, input: SideInput): Promise<number> {
+  await copyInOrder(pick(files, 2 * warmUps), input.source);
+  const { images, seconds: taken } = await inChild<Side>("bare", input);
+  return Math.min(Math.max(Math.round((seconds * images) / taken), 2 * warmUps), mostImages);
+}
+
+function imagesFor({ source }: Options, { task }: Asked): Promise<Photographs> {
+  if (source !== undefined) return picturesIn(source);
+  return task === "superpixel" ? photographs() : examples();
+}
+
 async function report(
-  { images, superpixels, threads }: Options,
-  data: string,
+  { bundle, threads, concurrency }: Options,
+  { data, images, asked }: { data: string; images: number; asked: Asked },
   ours: readonly Side[],
   bare: readonly Side[],
   stages: StageTimes,
-): Promise<object> {
+): Promise<BenchResult> {
   const rate = ({ images, seconds }: Side): number => images / seconds;
   const ratio = rounded(medianRatio(ours.map(rate), bare.map(rate)), 3);
   const summary = (sides: readonly Side[]) => ({
@@ -163,7 +214,9 @@ async function report(
     graph_ms: rounded(median(sides.map(({ graphMs }) => graphMs))),
   });
   const sides = { pipeline: summary(ours), "bare session.run": summary(bare) };
-  console.log(`${images} images (${data}), ${superpixels} superpixels, ${threads} threads, ${ours.length} pairs\n`);
+  const model = await describeBundle(bundle);
+  console.log(`${images} images (${data}), ${model}, ${asked.task} ${JSON.stringify(asked.parameters)}`);
+  console.log(`${threads} threads, ${concurrency} images in work, ${ours.length} pairs\n`);
   console.log(
     table(
       ["", "images/s", "CPU s", "CPU ms an image", "main thread busy", "graph ms"],
@@ -181,8 +234,10 @@ async function report(
   console.log("\nOne image at a time, median ms:\n");
   console.log(table(Object.keys(stages), [Object.values(stages)]));
   return {
+    settings: { images },
     data,
-    model: await describeBundle(),
+    model,
+    ...asked,
     ratio,
     pair_ratios: ours.map((side, i) => rounded(rate(side) / rate(bare[i]!), 3)),
     sides,
@@ -193,13 +248,25 @@ async function report(
 await bench<Options>({
   name: "end-to-end",
   about: "the whole pipeline, folder to folder, against a bare loop of session.run on decoded pixels",
+  resultName: nameWithBundle("end-to-end"),
   options: (command) =>
-    command
-      .option("--images <n>", "images", count, 200)
+    addBundleOption(command)
+      .option("--task <name>", "one of the bundle's (default: its first)")
+      .option("--source <folder>", "images to use (default: see README.md; examples/ for tasks other than superpixel)")
+      .option(
+        "--images <n>",
+        `images (default: what the bare loop does in ${sideSeconds} s, up to ${mostImages})`,
+        count,
+      )
       .option("--superpixels <n>", "superpixels asked of each", count, 300)
-      .option("--threads <n>", "threads of onnxruntime, on both sides", count, availableParallelism())
+      .option(
+        "--threads <n>",
+        "threads of onnxruntime, on both sides; the pipeline has a worker for each",
+        count,
+        cores,
+      )
       .option("--pairs <n>", "times that both sides are run, one after the other", count, 5)
-      .option("--concurrency <n>", "images in the segmenter at once (default: the pipeline's)", count)
+      .option("--concurrency <n>", "images in work at once; default as the command's: cores + 2", count, cores + 2)
       .option("--formats <list>", "extra result files, such as overlay", "")
       .addOption(
         new Option("--bare-spinning <on|off>", "let the bare loop's idle threads spin, as onnxruntime does by itself")
@@ -207,7 +274,7 @@ await bench<Options>({
           .default("on"),
       )
       .option("--profile", "first run the pipeline once under Node's profiler and print where its threads are", false),
-  smoke: { images: 4, pairs: 1 },
+  smoke: { images: 2, pairs: 1 },
   children: { pipeline: pipelineSide, bare: bareSide, stages: measureStages },
   main,
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { sharp } from "../layers/model/libvips.js";
 import { openModel } from "../layers/model/open-model.js";
 import { createSegmenter } from "../layers/model/segmenter.js";
-import { bench, type CommonOptions, count, counts, inChild } from "./support/bench.js";
+import { type BenchResult, bench, type CommonOptions, count, counts, inChild } from "./support/bench.js";
 import { rounded, table } from "./support/figures.js";
 import { runFolder } from "./support/folder-run.js";
 import { exampleJpegs, withTemporaryFolder } from "./support/images.js";
@@ -58,14 +58,14 @@ async function makeImage(folder: string, megapixels: number): Promise<{ width: n
 }
 
 async function run({ source, out, superpixels, threads, formats }: Input): Promise<Run> {
-  const model = await openModel(undefined, { threads });
+  const model = await openModel(undefined, { threads: 1, workers: threads });
   const begin = performance.now();
   let ms: Run["ms"] | undefined;
   const report = await runFolder({
     source,
     out,
     segmenter: createSegmenter(model),
-    superpixels,
+    asked: { task: "superpixel", parameters: { superpixels } },
     formats,
     onEvent: (event) => {
       if (event.type === "item" && event.outcome.status === "segmented") ms = event.outcome.ms;
@@ -77,7 +77,7 @@ async function run({ source, out, superpixels, threads, formats }: Input): Promi
   return { found: report.segments.max, peak: peakRssMib(), seconds, ms };
 }
 
-async function main({ megapixels, superpixels, threads, formats }: Options): Promise<object> {
+async function main({ megapixels, superpixels, threads, formats }: Options): Promise<BenchResult> {
   return withTemporaryFolder(async (folder) => {
     const source = join(folder, "source");
     const { width, height } = await makeImage(source, megapixels);
@@ -129,7 +129,7 @@ await bench<Options>({
     command
       .option("--megapixels <n>", "size of the photograph", count, 24)
       .option("--superpixels <list>", "superpixels asked", counts, [1000, 5000])
-      .option("--threads <n>", "threads of onnxruntime", count, availableParallelism())
+      .option("--threads <n>", "workers, with one thread each, as the command has them", count, availableParallelism())
       .option("--formats <list>", "extra result files, such as overlay", ""),
   smoke: { megapixels: 2, superpixels: [100] },
   children: { run },

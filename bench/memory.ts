@@ -4,20 +4,32 @@ import { join } from "node:path";
 import { sharp } from "../layers/model/libvips.js";
 import { openModel } from "../layers/model/open-model.js";
 import { createSegmenter } from "../layers/model/segmenter.js";
-import { bench, type CommonOptions, count, inChild } from "./support/bench.js";
+import {
+  addBundleOption,
+  type BenchResult,
+  bench,
+  type CommonOptions,
+  count,
+  inChild,
+  nameWithBundle,
+} from "./support/bench.js";
 import { rounded, table } from "./support/figures.js";
 import { runFolder } from "./support/folder-run.js";
 import { exampleJpegs, withTemporaryFolder } from "./support/images.js";
 import { peakRssMib, rssMib } from "./support/memory.js";
+import { type Asked, askOf, openBundle } from "./support/model.js";
 import { describeBundle } from "./support/result.js";
 
 interface Options extends CommonOptions {
+  readonly bundle: string;
   readonly images: number;
   readonly superpixels: number;
   readonly threads: number;
+  readonly concurrency: number;
 }
 
 interface Input extends Options {
+  readonly asked: Asked;
   readonly source: string;
   readonly out: string;
 }
@@ -29,6 +41,7 @@ interface Run {
   readonly seconds: number;
 }
 
+const cores = availableParallelism();
 const parts = 40;
 const sampleMs = 20;
 
@@ -49,7 +62,7 @@ async function makeImages(folder: string, images: number): Promise<void> {
   }
 }
 
-async function run({ source, out, images, superpixels, threads }: Input): Promise<Run> {
+async function run({ bundle, asked, source, out, images, threads, concurrency }: Input): Promise<Run> {
   const begin = performance.now();
   const maxima = new Array<number>(parts).fill(0);
   let done = 0;
@@ -58,12 +71,13 @@ async function run({ source, out, images, superpixels, threads }: Input): Promis
     maxima[part] = Math.max(maxima[part]!, rssMib());
   };
   const timer = setInterval(sample, sampleMs);
-  const model = await openModel(undefined, { threads: 1, workers: threads });
+  const model = await openModel(bundle, { threads: 1, workers: threads });
   await runFolder({
     source,
     out,
     segmenter: createSegmenter(model),
-    superpixels,
+    asked,
+    concurrency,
     onEvent: (event) => {
       if (event.type !== "item") return;
       sample();
@@ -75,11 +89,14 @@ async function run({ source, out, images, superpixels, threads }: Input): Promis
   return { maxima, peak: peakRssMib(), seconds: (performance.now() - begin) / 1000 };
 }
 
-async function main(options: Options): Promise<object> {
+async function main(options: Options): Promise<BenchResult> {
   return withTemporaryFolder(async (folder) => {
     const source = join(folder, "source");
     await makeImages(source, options.images);
-    const { maxima, peak, seconds } = await inChild<Run>("run", { ...options, source, out: join(folder, "out") });
+    const { manifest } = await openBundle(options.bundle);
+    const asked = askOf(manifest, options.superpixels);
+    const input: Input = { ...options, asked, source, out: join(folder, "out") };
+    const { maxima, peak, seconds } = await inChild<Run>("run", input);
     const quarters = [0, 1, 2, 3].map((quarter) =>
       Math.max(...maxima.slice((quarter * parts) / 4, ((quarter + 1) * parts) / 4)),
     );
@@ -92,7 +109,8 @@ async function main(options: Options): Promise<object> {
     );
     console.log(`\nlast quarter / second quarter: ${ratio} (bar: <= 1.1)`);
     return {
-      model: await describeBundle(),
+      model: await describeBundle(options.bundle),
+      ...asked,
       last_to_second_quarter: ratio,
       quarters_mib: quarters.map((mib) => rounded(mib, 1)),
       peak_mib: peak,
@@ -105,11 +123,13 @@ async function main(options: Options): Promise<object> {
 await bench<Options>({
   name: "memory",
   about: "resident memory of a process that segments many images of different sizes",
+  resultName: nameWithBundle("memory"),
   options: (command) =>
-    command
+    addBundleOption(command)
       .option("--images <n>", "images", count, 2000)
       .option("--superpixels <n>", "superpixels asked of each", count, 300)
-      .option("--threads <n>", "threads of onnxruntime", count, availableParallelism()),
+      .option("--threads <n>", "workers, with one thread each; default as the command's: a core each", count, cores)
+      .option("--concurrency <n>", "images in work at once; default as the command's: cores + 2", count, cores + 2),
   smoke: { images: 24, superpixels: 50 },
   children: { run },
   main,

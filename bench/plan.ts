@@ -4,7 +4,7 @@ import { plan } from "../layers/pipeline/plan.js";
 import type { GetOptions, ObjectInfo, ObjectStore, RunStores } from "../layers/pipeline/ports.js";
 import { resultIds } from "../layers/pipeline/result-id.js";
 import { ClustsegError } from "../layers/segments/errors.js";
-import { bench, type CommonOptions, count, counts, inChild } from "./support/bench.js";
+import { type BenchResult, bench, type CommonOptions, count, counts, inChild } from "./support/bench.js";
 import { median, medianRatio, rounded, table } from "./support/figures.js";
 import { peakRssMib } from "./support/memory.js";
 
@@ -107,7 +107,7 @@ async function measure({ images, withResults }: Input): Promise<Run> {
   };
 }
 
-async function main({ images: asked, rounds }: Options): Promise<object> {
+async function main({ images: asked, rounds }: Options): Promise<BenchResult> {
   const cases = [false, true].flatMap((withResults) => asked.map((images): Input => ({ images, withResults })));
   const runs = new Map<Input, Run[]>(cases.map((input) => [input, []]));
   for (let round = 0; round < rounds; round++) {

@@ -2,11 +2,11 @@
 // Bundles the benches into dist/bench and runs one:  npm run bench -- <name> [options]     (--help after a name tells its options)
 // All of them with tiny counts, to see that none is broken:  npm run bench:smoke
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { forNode, root } from "../scripts/esbuild-options.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const names = readdirSync(new URL(".", import.meta.url))
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.slice(0, -".ts".length))
@@ -14,21 +14,13 @@ const names = readdirSync(new URL(".", import.meta.url))
 
 async function bundle() {
   await build({
-    absWorkingDir: root,
+    ...forNode,
     // A worker thread is started from a file of its own, which the model looks for beside the bundle.
     entryPoints: {
       ...Object.fromEntries(names.map((name) => [name, `bench/${name}.ts`])),
       worker: "layers/model/worker.js",
     },
     outdir: "dist/bench",
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    format: "esm",
-    target: "node20.9",
-    sourcemap: "linked",
-    sourcesContent: false,
-    logLevel: "warning",
   });
 }
 
@@ -42,16 +34,25 @@ function run(name, options) {
   return status ?? 1;
 }
 
+/** Each bench once, and the one that runs any bundle with every bundle. */
 function smoke() {
   const began = performance.now();
-  for (const name of names) {
-    const status = run(name, ["--smoke"]);
+  const models = new URL("../models/", import.meta.url);
+  const bundles = readdirSync(models).filter((name) => existsSync(new URL(`${name}/model.json`, models)));
+  const runs = [
+    ...names.map((name) => [name, []]),
+    ...bundles.filter((name) => name !== "clustseg-superpixel").map((name) => ["end-to-end", ["--bundle", name]]),
+  ];
+  for (const [name, options] of runs) {
+    const status = run(name, ["--smoke", ...options]);
     if (status !== 0) {
-      console.error(`\nbench ${name} failed with exit code ${status}`);
+      console.error(`\nbench ${[name, ...options].join(" ")} failed with exit code ${status}`);
       return status;
     }
   }
-  console.log(`\n${names.length} benches ran in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  console.log(
+    `\n${runs.length} runs of ${names.length} benches in ${((performance.now() - began) / 1000).toFixed(1)} s`,
+  );
   return 0;
 }
 

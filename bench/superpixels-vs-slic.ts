@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Model, openModel } from "../layers/model/open-model.js";
-import { bench, type CommonOptions, count, counts, SetupError } from "./support/bench.js";
+import { type BenchResult, bench, type CommonOptions, count, counts, SetupError } from "./support/bench.js";
 import { median, medianRatio, rounded, table } from "./support/figures.js";
 import { ofSize, photographs, pick, picturesOf, type RgbPicture, withTemporaryFolder } from "./support/images.js";
 import { type Peers, startPeers } from "./support/peers.js";
+import { usualPython } from "./support/python.js";
 import { describeBundle } from "./support/result.js";
 
 interface Options extends CommonOptions {
@@ -43,10 +44,10 @@ async function runOurs(model: Model, picture: RgbPicture, superpixels: number) {
   const image = { ...picture, frame: { ...frame, notes: [] } };
   const cpu = process.cpuUsage();
   const begin = performance.now();
-  const { segments } = await model.segment(image, { superpixels });
+  const { map } = await model.segment(image, { superpixels });
   const ms = performance.now() - begin;
   const { user, system } = process.cpuUsage(cpu);
-  return { ms, cpu_ms: (user + system) / 1000, segments };
+  return { ms, cpu_ms: (user + system) / 1000, segments: map.segments };
 }
 
 /** Every method on every K of a picture before the next picture, each time another method first. */
@@ -74,7 +75,7 @@ async function measure(
   return measured;
 }
 
-async function main(options: Options): Promise<object> {
+async function main(options: Options): Promise<BenchResult> {
   const { images, superpixels: asked, python, smoke } = options;
   const peers = await startPeers(python, options.peers.split(",")).catch((error: unknown) => {
     if (smoke) return undefined;
@@ -137,7 +138,7 @@ async function report(
   measured: Measurements,
   withTwo: Measurements,
   peers: Peers | undefined,
-): Promise<object> {
+): Promise<BenchResult> {
   const of = (from: Measurements, method: string, k: number): Measured => from.get(keyOf(method, k))!;
   const packages = new Map(peers?.peers.map(({ name, package: from }) => [name, from]));
   const rows = asked.flatMap((k) =>
@@ -203,7 +204,7 @@ await bench<Options>({
       .option("--images <n>", "pictures of 481 x 321", count, 30)
       .option("--superpixels <list>", "superpixels asked", counts, [100, 300, 600, 1000, 2500])
       .option("--peers <list>", "names of training/clustseg/peers.py", "SLIC,fast-slic,SLICO")
-      .option("--python <program>", "a Python that has the peers", process.env["PYTHON"] ?? "python3"),
+      .option("--python <program>", "a Python that has the peers", usualPython()),
   smoke: { images: 1, superpixels: [100, 1000] },
   main,
 });

@@ -3,9 +3,11 @@ import { Command, CommanderError } from "commander";
 import { ClustsegError } from "../layers/segments/errors.js";
 import { addDemoCommand } from "./commands/demo.js";
 import { addDoctorCommand } from "./commands/doctor.js";
+import { addExportCommand } from "./commands/export.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addModelsCommand } from "./commands/models.js";
 import { addSegmentCommand } from "./commands/segment.js";
+import { addViewCommand } from "./commands/view.js";
 import { addWatchCommand } from "./commands/watch.js";
 import { type ExitCode, exitCodeOf, exitCodes, reportError } from "./terminal/exit.js";
 import type { Io } from "./terminal/io.js";
@@ -21,6 +23,8 @@ Examples:
   clustseg demo                                  the example images, in a few seconds
   clustseg segment photos --overlay              masks and overlays of a folder, into ./masks
   clustseg watch inbox --out masks               segment files as they land
+  clustseg export masks --format coco            one data set of all results, for other tools
+  clustseg view masks                            look at results in the browser
   clustseg inspect masks/a.jpg                   what a result is, and whether it is whole
   clustseg doctor                                what is installed and what works
 
@@ -61,6 +65,8 @@ function buildProgram(io: Io, done: (code: ExitCode) => void): Command {
     .addHelpText("after", help);
   addSegmentCommand(program, io, done);
   addWatchCommand(program, io, done);
+  addViewCommand(program, io, done);
+  addExportCommand(program, io, done);
   addModelsCommand(program, io, done);
   addInspectCommand(program, io, done);
   addDoctorCommand(program, io, done);

@@ -7,7 +7,7 @@ const [file = new URL("images/coffee.jpg", import.meta.url), overlay = "overlay.
 
 const model = await openModel();
 const image = await decodeImage(await readFile(file));
-const map = await model.segment(image, { superpixels: 200 });
+const { map } = await model.segment(image, { superpixels: 200 });
 await model.close();
 
 // map.ids holds one id for each pixel, row by row: 1 to map.segments.

@@ -1,4 +1,5 @@
-// Bundles our own TypeScript into dist/, so that plain Node can run it; what comes from npm stays outside the bundles.
+// Bundles our own TypeScript into dist/, so that plain Node can run it; what comes from npm stays outside the bundles. The
+// viewer's page goes into dist/viewer/, for browsers.
 //   node scripts/build.mjs            the bundles, when a source is newer than they are
 //   node scripts/build.mjs --force    the bundles, whatever their age
 //   node scripts/build.mjs --types    the bundles and dist/types, the declarations for those who import the package
@@ -6,8 +7,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
+import { forNode, root } from "./esbuild-options.mjs";
 
 /** dist/<name>.js <- source. `worker` is a file of its own because a worker thread is started from a file. */
 const entries = {
@@ -16,7 +16,16 @@ const entries = {
   worker: "./layers/model/worker.js",
 };
 
-const sources = ["bin", "layers", "package.json", "scripts/build.mjs", "tsconfig.json"];
+/** dist/viewer/<out> <- source. `worker` is a file of its own here as well. */
+const page = [
+  { out: "viewer", in: "./layers/viewer/page/main.ts" },
+  { out: "worker", in: "./layers/viewer/page/work/worker.ts" },
+  { out: "viewer", in: "./layers/viewer/page/viewer.css" },
+  { out: "index", in: "./layers/viewer/page/index.html" },
+  { out: "icon", in: "./layers/viewer/page/icon.svg" },
+];
+
+const sources = ["bin", "layers", "package.json", "scripts/build.mjs", "scripts/esbuild-options.mjs", "tsconfig.json"];
 
 /** Newest change below a path, in ms. Folders count too: a file that was deleted leaves only their time behind. */
 function newest(path) {
@@ -26,12 +35,12 @@ function newest(path) {
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
-const output = (name) => join(root, "dist", `${name}.js`);
+const outputs = [...Object.keys(entries).map((name) => `${name}.js`), "viewer/viewer.js", "viewer/index.html"];
 
 /** Whether every bundle is there and none is older than a source. */
 export function isFresh() {
   const oldest = Math.min(
-    ...Object.keys(entries).map((name) => statSync(output(name), { throwIfNoEntry: false })?.mtimeMs ?? 0),
+    ...outputs.map((name) => statSync(join(root, "dist", name), { throwIfNoEntry: false })?.mtimeMs ?? 0),
   );
   return oldest > 0 && sources.every((path) => newest(join(root, path)) <= oldest);
 }
@@ -42,23 +51,29 @@ export async function build() {
   const { build: bundle } = await import("esbuild").catch(() => {
     throw new Error("esbuild is not installed, so dist/ cannot be built. Run `npm ci` (without --omit=dev) first.");
   });
-  const { outputFiles } = await bundle({
+  const browser = await bundle({
     absWorkingDir: root,
-    entryPoints: entries,
-    outdir: "dist",
     bundle: true,
-    // What is imported on demand (sharp, onnxruntime, the AWS SDK behind it) stays out of the start: 0.12 s instead of 0.45 s.
-    splitting: true,
-    packages: "external",
-    platform: "node",
     format: "esm",
-    target: "node20.9",
-    sourcemap: "linked",
-    sourcesContent: false,
     write: false,
     logLevel: "warning",
+    entryPoints: page,
+    outdir: "dist/viewer",
+    platform: "browser",
+    // The first that have DecompressionStream, OffscreenCanvas and modules in workers.
+    target: ["chrome111", "firefox114", "safari16.4"],
+    loader: { ".html": "copy", ".svg": "copy" },
   });
-  mkdirSync(join(root, "dist"), { recursive: true });
+  const node = await bundle({
+    ...forNode,
+    write: false,
+    entryPoints: entries,
+    outdir: "dist",
+    // What is imported on demand (sharp, onnxruntime, the AWS SDK behind it) stays out of the start: 0.12 s instead of 0.45 s.
+    splitting: true,
+  });
+  const outputFiles = [...browser.outputFiles, ...node.outputFiles];
+  mkdirSync(join(root, "dist", "viewer"), { recursive: true });
   // Entries last: a chunk has to be there before the entry that names it.
   const isEntry = ({ path }) => basename(path).replace(/\.js(\.map)?$/, "") in entries;
   for (const { path, contents } of outputFiles.sort((a, b) => isEntry(a) - isEntry(b))) {

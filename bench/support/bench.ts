@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { basename, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { defaultBundle } from "../../layers/model/find-bundle.js";
 import { recordResult } from "./result.js";
 
 /** Work that a bench does in a process of its own: its input and output are JSON. */
@@ -13,16 +15,24 @@ export interface CommonOptions {
   readonly smoke: boolean;
 }
 
+/** What a bench found. `settings`: those that it worked out itself, as options leave them to it. */
+export interface BenchResult {
+  readonly settings?: object;
+  readonly [name: string]: unknown;
+}
+
 export interface BenchDefinition<Options extends CommonOptions> {
   readonly name: string;
   readonly about: string;
   /** Adds the bench's own options. */
   readonly options?: (command: Command) => Command;
+  /** The file of the result, where options make it another one. @default name */
+  readonly resultName?: (options: Options) => string;
   /** Option values that --smoke sets. */
   readonly smoke?: Partial<Options>;
   readonly children?: Readonly<Record<string, ChildTask>>;
   /** Measures, prints, and returns what is written as JSON. */
-  readonly main: (options: Options) => Promise<object>;
+  readonly main: (options: Options) => Promise<BenchResult>;
 }
 
 /** Something is missing on this machine; the message says what to do, and nobody needs a stack for it. */
@@ -44,7 +54,8 @@ export async function bench<Options extends CommonOptions>(definition: BenchDefi
   const options = given.smoke ? { ...given, ...definition.smoke } : given;
   console.log(`\n# ${definition.name}: ${definition.about}\n`);
   try {
-    await recordResult(definition.name, options, await definition.main(options));
+    const result = await definition.main(options);
+    await recordResult(definition.name, definition.resultName?.(options) ?? definition.name, options, result);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(error.message);
@@ -67,7 +78,17 @@ export interface ChildOptions {
 
 /** Runs a task of this bench in a process of its own, which starts with a fresh memory. Rejects if the task throws. */
 export async function inChild<T>(task: string, input: object, options: ChildOptions = {}): Promise<T> {
-  const child: ChildProcess = fork(process.argv[1] ?? "", ["child", task], {
+  return inProgram<T>(process.argv[1] ?? "", ["child", task], input, options);
+}
+
+/** The same with a program that is not this bench: it is sent `input`, answers with one message and ends. */
+export async function inProgram<T>(
+  program: string,
+  args: readonly string[],
+  input: object,
+  options: ChildOptions = {},
+): Promise<T> {
+  const child: ChildProcess = fork(program, [...args], {
     execArgv: ["--enable-source-maps", ...(options.nodeArguments ?? [])],
     env: { ...process.env, ...options.env },
   });
@@ -80,11 +101,21 @@ export async function inChild<T>(task: string, input: object, options: ChildOpti
     // Not before it has ended, so that no child's last breath falls into the next one's measurement.
     child.on("exit", (code, signal) => {
       if (answer !== undefined && code === 0) resolve(answer);
-      else reject(new Error(`the bench's process "${task}" ended with ${signal ?? `code ${code}`}`));
+      else reject(new Error(`the bench's process "${args.at(-1) ?? program}" ended with ${signal ?? `code ${code}`}`));
     });
   });
   child.send(input);
   return result;
+}
+
+/** Adds `--bundle`, for benches of one bundle. */
+export function addBundleOption(command: Command): Command {
+  return command.option("--bundle <name|dir>", "a bundle that ships, or a folder", defaultBundle);
+}
+
+/** `name` for the superpixel bundle, `name-<bundle>` for the others. */
+export function nameWithBundle(name: string): (options: { readonly bundle: string }) => string {
+  return ({ bundle }) => (bundle === defaultBundle ? name : `${name}-${basename(resolve(bundle))}`);
 }
 
 /** For commander: a whole number from 1. */

@@ -4,12 +4,13 @@ import type { Segmenter } from "../../layers/pipeline/ports.js";
 import { runPipeline } from "../../layers/pipeline/run.js";
 import type { RunEvent } from "../../layers/pipeline/run-events.js";
 import { FolderStore } from "../../layers/storage/folder-store.js";
+import type { Asked } from "./model.js";
 
 export interface FolderRun {
   readonly source: string;
   readonly out: string;
   readonly segmenter: Segmenter;
-  readonly superpixels: number;
+  readonly asked: Asked;
   readonly formats?: readonly string[];
   /** @default the pipeline's */
   readonly concurrency?: number;
@@ -18,7 +19,7 @@ export interface FolderRun {
 
 /** From folder to folder, with the stores of the command line. @throws when an image was rejected: its time would not count. */
 export async function runFolder(run: FolderRun): Promise<RunReport> {
-  const { source, out, segmenter, superpixels, formats = [], concurrency, onEvent } = run;
+  const { source, out, segmenter, asked, formats = [], concurrency, onEvent } = run;
   const { report } = await runPipeline({
     stores: {
       uploads: new FolderStore(source),
@@ -27,8 +28,7 @@ export async function runFolder(run: FolderRun): Promise<RunReport> {
     },
     segmenter,
     source: { kind: "prefix", prefix: "" },
-    task: "superpixel",
-    parameters: { superpixels },
+    ...asked,
     formats,
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(onEvent === undefined ? {} : { onEvent }),

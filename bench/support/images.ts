@@ -1,6 +1,6 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { sharp } from "../../layers/model/libvips.js";
 import { SetupError } from "./bench.js";
 import { root } from "./result.js";
@@ -14,24 +14,32 @@ export interface Photographs {
 /** The 200 test images of BSDS500 below $CLUSTSEG_DATA where that is set, else the JPEGs of examples/. */
 export async function photographs(): Promise<Photographs> {
   const data = process.env["CLUSTSEG_DATA"];
-  if (data === undefined || data === "") {
-    return { name: "examples", files: await exampleJpegs() };
-  }
-  return { name: "BSDS500 test", files: await jpegsOf(join(data, "bsds500", "test", "images")) };
+  if (data === undefined || data === "") return examples();
+  const folder = join(data, "bsds500", "test", "images");
+  const hint = "; $CLUSTSEG_DATA must be the folder that holds bsds500/";
+  return { name: "BSDS500 test", files: await imagesOf(folder, [".jpg"], hint) };
+}
+
+export async function examples(): Promise<Photographs> {
+  return { name: "examples", files: await exampleJpegs() };
 }
 
 export async function exampleJpegs(): Promise<string[]> {
-  return jpegsOf(join(root, "examples", "images"));
+  return imagesOf(join(root, "examples", "images"), [".jpg"]);
 }
 
-async function jpegsOf(folder: string): Promise<string[]> {
+/** The images of a folder that somebody names. */
+export async function picturesIn(folder: string): Promise<Photographs> {
+  const kinds = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"];
+  return { name: basename(folder), files: await imagesOf(folder, kinds) };
+}
+
+async function imagesOf(folder: string, kinds: readonly string[], hint = ""): Promise<string[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
-    throw new SetupError(`${folder} cannot be listed; $CLUSTSEG_DATA must be the folder that holds bsds500/`, {
-      cause,
-    });
+    throw new SetupError(`${folder} cannot be listed${hint}`, { cause });
   });
-  const files = names.filter((name) => name.endsWith(".jpg")).sort();
-  if (files.length === 0) throw new SetupError(`there are no JPEGs in ${folder}`);
+  const files = names.filter((name) => kinds.includes(extname(name).toLowerCase())).sort();
+  if (files.length === 0) throw new SetupError(`there are no images (${kinds.join(", ")}) in ${folder}`);
   return files.map((name) => join(folder, name));
 }
 
@@ -45,7 +53,21 @@ export function pick(files: readonly string[], count: number): string[] {
 /** Copies files into `folder` under names whose order is theirs. */
 export async function copyInOrder(files: readonly string[], folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const [i, file] of files.entries()) await copyFile(file, join(folder, `${String(i).padStart(5, "0")}.jpg`));
+  for (const [i, file] of files.entries()) {
+    await copyFile(file, join(folder, `${String(i).padStart(5, "0")}${extname(file).toLowerCase()}`));
+  }
+}
+
+/** JPEGs of the images with so many pixels on their long side, in `folder`. */
+export async function scaledJpegs(files: readonly string[], longSide: number, folder: string): Promise<string[]> {
+  const scaled = files.map((_, i) => join(folder, `${String(i).padStart(5, "0")}.jpg`));
+  for (const [i, file] of files.entries()) {
+    const fitted = sharp(await readFile(file))
+      .autoOrient()
+      .resize(longSide, longSide, { fit: "inside" });
+    await writeFile(scaled[i]!, await fitted.jpeg({ quality: 90 }).toBuffer());
+  }
+  return scaled;
 }
 
 /** Gives `work` a folder that is removed when it ends, however it ends. */

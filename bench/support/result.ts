@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadManifest } from "../../layers/model/bundle.js";
 import { findBundle } from "../../layers/model/find-bundle.js";
-import type { CommonOptions } from "./bench.js";
+import type { BenchResult, CommonOptions } from "./bench.js";
 import { rounded } from "./figures.js";
 
 /** The repository, from here as from dist/bench. */
@@ -12,13 +12,18 @@ export const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const loadAtStart = loadavg()[0] ?? 0;
 
-/** Writes bench/results/<name>.json and, if asked, docs/measurements/<name>.json; a smoke run writes nothing. */
-export async function recordResult(name: string, options: CommonOptions, result: object): Promise<void> {
+/** Writes bench/results/<file>.json and, if asked, docs/measurements/<file>.json; a smoke run writes nothing. */
+export async function recordResult(
+  bench: string,
+  file: string,
+  options: CommonOptions,
+  { settings: workedOut, ...result }: BenchResult,
+): Promise<void> {
   const { record, smoke, ...settings } = options;
   if (smoke) return;
   const document = {
-    bench: name,
-    settings: withoutPlaces(settings),
+    bench,
+    settings: withoutPlaces({ ...settings, ...workedOut }),
     machine: await machine(),
     ...result,
   };
@@ -26,8 +31,8 @@ export async function recordResult(name: string, options: CommonOptions, result:
   const places = ["bench/results", ...(record ? ["docs/measurements"] : [])];
   for (const place of places) {
     await mkdir(join(root, place), { recursive: true });
-    await writeFile(join(root, place, `${name}.json`), text);
-    console.log(`\nwritten: ${place}/${name}.json`);
+    await writeFile(join(root, place, `${file}.json`), text);
+    console.log(`\nwritten: ${place}/${file}.json`);
   }
   if (loadAtStart > 0.5) {
     console.log(

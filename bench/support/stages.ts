@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { decodeImage } from "../../layers/model/decode.js";
 import type { GraphRunner } from "../../layers/model/runner.js";
 import { createSegmenter, type SegmenterResult } from "../../layers/model/segmenter.js";
-import { segmentSuperpixels } from "../../layers/model/superpixels.js";
-import { segmentTable } from "../../layers/segments/table.js";
+import { classifiedTable } from "../../layers/segments/table.js";
 import { median, rounded } from "./figures.js";
 import { runFolder } from "./folder-run.js";
-import { openBundle, openBundleRunner } from "./model.js";
+import { type Asked, modelOn, openBundle, openBundleRunner } from "./model.js";
 
 export interface StagesInput {
   readonly source: string;
   readonly out: string;
   readonly images: number;
-  readonly superpixels: number;
+  readonly bundle: string;
+  readonly asked: Asked;
   readonly threads: number;
   readonly formats: readonly string[];
 }
@@ -22,9 +22,9 @@ export interface StagesInput {
 export interface StageTimes {
   readonly decode: number;
   readonly infer: number;
-  /** To the worker thread and back: copy of the pixels, messages, resampling. */
+  /** To the worker thread and back: copy of the pixels, messages. */
   readonly hand_over: number;
-  /** Connectivity: labels to segments. */
+  /** Around the graph: scaling, and labels to segments. */
   readonly post: number;
   /** The table of segments. */
   readonly table: number;
@@ -36,30 +36,26 @@ export interface StageTimes {
 
 /** One image at a time, so that no stage waits for another: what each costs, not how they overlap. */
 export async function measureStages(input: StagesInput): Promise<StageTimes> {
-  const { source, images, superpixels, threads, formats } = input;
-  const bundle = await openBundle();
+  const { source, images, asked, threads, formats } = input;
+  const bundle = await openBundle(input.bundle);
   const runner = await openBundleRunner(bundle, threads);
   let graph = 0;
   let roundTrip = 0;
+  let [running, since] = [0, 0];
   const timed: GraphRunner = {
     ...runner,
     async run(request) {
-      const begin = performance.now();
-      const labels = await runner.run(request);
-      roundTrip += performance.now() - begin;
-      graph += labels.ms;
-      return labels;
+      // Tiles of one image overlap on their way; together they take from the first one's start to the last one's end.
+      if (running++ === 0) since = performance.now();
+      const made = await runner.run(request);
+      if (--running === 0) roundTrip += performance.now() - since;
+      graph += made.ms;
+      return made;
     },
   };
-  const segmenter = createSegmenter({
-    manifest: bundle.manifest,
-    provider: runner.provider,
-    refused: runner.refused,
-    segment: async (image, parameters = {}) =>
-      (await segmentSuperpixels(timed, bundle.manifest, image, parameters)).map,
-    close: () => runner.close(),
-  });
-  const request = { task: "superpixel", parameters: { superpixels }, formats };
+  const model = modelOn(timed, bundle);
+  const segmenter = createSegmenter(model);
+  const request = { ...asked, formats };
 
   const files = (await readdir(source)).sort().slice(0, images);
   const times: Record<Exclude<keyof StageTimes, "publish">, number[]> = {
@@ -77,9 +73,9 @@ export async function measureStages(input: StagesInput): Promise<StageTimes> {
     const image = await decodeImage(bytes);
     [graph, roundTrip] = [0, 0];
     const begin = performance.now();
-    const { map } = await segmentSuperpixels(timed, bundle.manifest, image, { superpixels });
+    const found = await model.segment(image, asked.parameters, { task: asked.task });
     const segmented = performance.now();
-    segmentTable(map, image.data);
+    classifiedTable(found.map, image.data, found.classes);
     const tabled = performance.now();
     const result = await segmenter.process(bytes, request);
     const tableMs = tabled - segmented;
@@ -94,29 +90,21 @@ export async function measureStages(input: StagesInput): Promise<StageTimes> {
   }
   await runner.close();
   const medians = Object.fromEntries(Object.entries(times).map(([stage, ms]) => [stage, rounded(median(ms), 3)]));
-  const publish = rounded(await measurePublish(input, bundle.manifest, results), 3);
+  const publish = rounded(await measurePublish(input, segmenter.model, results), 3);
   return { ...(medians as Omit<StageTimes, "publish">), publish };
 }
 
 /** A whole run whose segmenter answers at once with what it answered before. */
 async function measurePublish(
-  { source, out, superpixels, formats }: StagesInput,
-  {
-    name,
-    version,
-    tasks,
-    graph,
-  }: { name: string; version: string; tasks: readonly string[]; graph: { sha256: string } },
+  { source, out, asked, formats }: StagesInput,
+  model: ReturnType<typeof createSegmenter>["model"],
   results: ReadonlyMap<string, SegmenterResult>,
 ): Promise<number> {
   const [any] = results.values();
   if (any === undefined) throw new Error("no image was measured");
-  const segmenter = {
-    model: { name, version, tasks, sha256: graph.sha256 },
-    process: async (bytes: Uint8Array) => results.get(signature(bytes)) ?? any,
-  };
+  const process = async (bytes: Uint8Array): Promise<SegmenterResult> => results.get(signature(bytes)) ?? any;
   const begin = performance.now();
-  const report = await runFolder({ source, out, segmenter, superpixels, formats });
+  const report = await runFolder({ source, out, segmenter: { model, process }, asked, formats });
   return (performance.now() - begin) / report.items.segmented;
 }
 

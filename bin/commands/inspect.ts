@@ -70,7 +70,7 @@ function printResult(
   biggest: ResultMetadata["segments_info"],
   checks: readonly Check[],
 ): void {
-  const { source, frame, model, task, parameters, segments, files } = metadata;
+  const { source, frame, model, task, parameters, segments, categories, files } = metadata;
   const notes = frame.notes ?? [];
   const settings = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
   const lines: [string, string][] = [
@@ -79,20 +79,37 @@ function printResult(
     ["model", `${model.name} ${model.version}, sha256 ${model.sha256.slice(0, 12)}…`],
     ["task", [task, ...settings].join(", ")],
     ["segments", count(segments)],
+    ...(categories.length === 0 ? [] : [["classes", classCounts(metadata)] as [string, string]]),
     ...(notes.length === 0 ? [] : [["notes", notes.join("; ")] as [string, string]]),
     ["files", files.map(({ name, bytes }) => `${name} ${byteSize(bytes)}`).join(", ")],
     ["id", metadata.result_id],
   ];
   for (const [name, text] of lines) io.print(`${name.padEnd(9)} ${printable(text)}`);
+  io.print(biggest.length === 0 ? "" : `\n${biggestTable(metadata, biggest)}\n`);
+  for (const { what, ok, found } of checks) {
+    io.print(`${ok ? "ok " : "BAD"} ${what}${found === undefined ? "" : `: ${printable(found)}`}`);
+  }
+}
+
+/** "person 2, grass, sky": a number where there is more than one segment of the class. */
+function classCounts({ categories, segments_info: rows }: ResultMetadata): string {
+  const counts = new Map<number, number>();
+  for (const { category_id: id = -1 } of rows) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const found = categories.filter(({ id }) => counts.has(id)).sort((a, b) => counts.get(b.id)! - counts.get(a.id)!);
+  return found.map(({ id, name }) => (counts.get(id) === 1 ? name : `${name} ${count(counts.get(id)!)}`)).join(", ");
+}
+
+function biggestTable({ frame, categories }: ResultMetadata, biggest: ResultMetadata["segments_info"]): string {
   const pixels = frame.width * frame.height;
-  const rows = biggest.map(({ id, area, bbox }) => [
+  const nameOf = new Map(categories.map(({ id, name }) => [id, name]));
+  const classed = categories.length > 0;
+  const rows = biggest.map(({ id, area, bbox, category_id: category, score }) => [
     String(id),
+    ...(classed ? [nameOf.get(category ?? -1) ?? "none", score?.toFixed(2) ?? ""] : []),
     count(area),
     `${((100 * area) / pixels).toFixed(1)}%`,
     bbox.join(", "),
   ]);
-  io.print(`\n${table(["biggest", "pixels", "part", "box (x, y, width, height)"], rows, [0, 1, 2])}\n`);
-  for (const { what, ok, found } of checks) {
-    io.print(`${ok ? "ok " : "BAD"} ${what}${found === undefined ? "" : `: ${printable(found)}`}`);
-  }
+  const head = ["biggest", ...(classed ? ["class", "score"] : []), "pixels", "part", "box (x, y, width, height)"];
+  return table(head, rows, classed ? [0, 2, 3, 4] : [0, 1, 2]);
 }

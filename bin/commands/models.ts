@@ -6,7 +6,7 @@ import { byteSize, type Io, printable } from "../terminal/io.js";
 import { table } from "../terminal/table.js";
 
 const help = `
-Metrics are those that model.json states, with the command that measured them in --json; a model's limits and licence
+The first task is the one that is done when --task is not given. Metrics are those that model.json states, with the command that measured them in --json; a model's limits and licence
 are there as well.
 
 Examples:
@@ -24,6 +24,9 @@ export function addModelsCommand(program: Command, io: Io, done: (code: ExitCode
     .addHelpText("after", help)
     .action(async (given: string[], { json }: { json?: true }) => done(await models(io, given, json ?? false)));
 }
+
+/** Characters. */
+const classColumn = 30;
 
 interface Listed {
   readonly folder: string;
@@ -47,14 +50,31 @@ async function models(io: Io, given: readonly string[], json: boolean): Promise<
   if (json) io.print(JSON.stringify({ models: listed }, undefined, 2));
   else if (good.length > 0) {
     const rows = good.map(({ manifest }) => row(manifest!));
-    io.print(table(["model", "version", "tasks", "size", "metrics"], rows, [3]));
+    io.print(table(["model", "version", "tasks", "classes", "size", "metrics"], rows, [4]));
   } else io.print("no models found");
   for (const { error } of listed) if (error !== undefined) io.note(errorText(error, false));
   return good.length === listed.length ? exitCodes.done : exitCodes.failed;
 }
 
-function row({ name, version, tasks, graph, metrics }: BundleManifest): string[] {
-  return [printable(name), printable(version), tasks.join(", "), byteSize(graph.bytes), headline(metrics)];
+function row({ name, version, tasks, classes, graph, metrics }: BundleManifest): string[] {
+  const names = [printable(name), printable(version), tasks.join("\n"), classNames(classes)];
+  return [...names, byteSize(graph.bytes), headline(metrics)];
+}
+
+/** A few names a line; things first, as they are what is counted. */
+function classNames(classes: BundleManifest["classes"]): string {
+  if (classes.length === 0) return "none";
+  const lines = [""];
+  for (const { name } of [...classes].sort((a, b) => Number(b.isthing) - Number(a.isthing))) {
+    const line = lines.at(-1)!;
+    if (line === "") lines[lines.length - 1] = printable(name);
+    else if (line.length + name.length < classColumn) lines[lines.length - 1] = `${line}, ${printable(name)}`;
+    else {
+      lines[lines.length - 1] = `${line},`;
+      lines.push(printable(name));
+    }
+  }
+  return lines.join("\n");
 }
 
 /** "ASA .958 at 300" per line; the same figure of several data sets is named with its data. */

@@ -2,11 +2,20 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { maxSeeds } from "../../layers/model/grid.js";
 import type { FailureBudget } from "../../layers/pipeline/failure-budget.js";
 
-/** What the commands that segment have in common, as commander parses it. */
-export interface WorkOptions {
-  readonly task: string;
-  readonly model?: string;
+/** Parameters of tasks; each belongs to some of them only. */
+export interface TaskOptions {
   readonly superpixels?: number;
+  readonly threshold?: number;
+  readonly maskThreshold?: number;
+  readonly overlapThreshold?: number;
+  readonly minArea?: number;
+}
+
+/** What the commands that segment have in common, as commander parses it. */
+export interface WorkOptions extends TaskOptions {
+  /** @default the model's first */
+  readonly task?: string;
+  readonly model?: string;
   readonly formats: readonly string[];
   readonly overlay?: true;
   readonly concurrency?: number;
@@ -23,14 +32,23 @@ export interface CommonOptions {
 
 export function addWorkOptions(command: Command): Command {
   return command
-    .option("--task <name>", "what to make of the images; a model says which tasks it does", "superpixel")
     .option("--model <name|dir>", "a model that ships, or the folder of a bundle (default: clustseg-superpixel)")
+    .option("--task <name>", "superpixel, semantic, instance or panoptic (default: the model's first; see `models`)")
     .addOption(superpixelsOption())
+    .option("--threshold <p>", "instance, panoptic: leave things out that are less probable than this", probability)
+    .option(
+      "--mask-threshold <p>",
+      "leave pixels without a segment whose winner is less probable than this",
+      probability,
+    )
+    .option(
+      "--overlap-threshold <part>",
+      "instance, panoptic: drop things that keep less of the pixels they won",
+      probability,
+    )
+    .option("--min-area <pixels>", "give pieces with fewer pixels to their neighbours", wholeNumber(0))
     .addOption(
-      new Option(
-        "--formats <list>",
-        "files beside the masks: segments (always made), overlay, overlay-jpg, mean, csv, coco, geojson, palette",
-      )
+      new Option("--formats <list>", "files beside the masks, with commas between them; their list is below")
         .argParser(nameList)
         .default([], "segments"),
     )
@@ -46,7 +64,7 @@ export function addWorkOptions(command: Command): Command {
 
 /** Labels have 16 bits, so there is a most. */
 export function superpixelsOption(): Option {
-  const text = "how many superpixels to ask for an image (default: the model's own)";
+  const text = "superpixel: how many to ask for an image (default: the model's own)";
   return new Option("--superpixels <n>", text).argParser(wholeNumber(1, maxSeeds));
 }
 
@@ -78,6 +96,12 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
     const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`Expected a whole number ${range}.`);
   };
+}
+
+function probability(text: string): number {
+  const value = Number(text);
+  if (/^(\d+\.?\d*|\.\d+)$/.test(text) && value <= 1) return value;
+  throw new InvalidArgumentError("Expected a number from 0 to 1.");
 }
 
 export function seconds(text: string): number {

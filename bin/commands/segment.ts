@@ -16,20 +16,38 @@ Several may be given, except s3://.
 
 Results, for the image a/b.jpg:
   <out>/a/b.jpg/segments.png   ids of the segments, grey, 8 or 16 bit: 1 to n, 0 = none; the size of the upright image
-  <out>/a/b.jpg/metadata.json  source, frame, model, parameters, and area, box, centroid and colour of each segment
+  <out>/a/b.jpg/metadata.json  source, frame, model, parameters, and class, score, area, box and colour of each segment
   <out>/a/b.jpg/…              the files of the formats asked for with --formats, see below
   <out>/report.json            what the run came to; <out>/reports/ has it for each run, with the outcome of each image
 Paths are those below the folder given; for a list, below the list's own folder, or, if it names files elsewhere, below
 the deepest folder that holds them all; for a glob, below its part before the first wildcard; for files, and for several
 sources at once, below the deepest folder that holds them all.
 
+Tasks (\`clustseg models\` tells which a model does), and the options that each has:
+  superpixel  many small segments without a class: --superpixels
+  semantic    one segment for each class that is there: --mask-threshold, --min-area
+  instance    one segment for each thing, which is what can be counted: --threshold, --overlap-threshold, and as semantic
+  panoptic    things one by one, all else by classes: as instance
+Each pixel has one winner among the clusters of its image, and masks never overlap, so that the thresholds mean:
+  --threshold          things whose score (the calibrated probability that there is such a thing) is below are left out
+                       before pixels are given away: theirs go to whoever comes next
+  --mask-threshold     pixels whose winner is less probable than this have no segment; with 0, every pixel has one
+  --overlap-threshold  a thing that keeps less than this part of the pixels it won, once its specks are taken away, is
+                       dropped; with 0, none is
+  --min-area           connected pieces with fewer pixels, of the size that the model works at, go to the neighbour with
+                       the longest border; a thing or a class without a larger piece is no segment
+
 Formats:
-  overlay, overlay-jpg  overlay.png, overlay.jpg: the image with the segments' borders drawn on it
+  overlay, overlay-jpg  overlay.png, overlay.jpg: the image with its segments drawn on it
   mean                  mean.png: each segment in its mean colour
   palette               palette.png: each segment in one of VOC's 255 colours; a drawing, the ids are in segments.png
-  csv                   segments.csv: area, box, centroid and colour of each segment
-  coco                  segments.coco.json: COCO instances, masks as compressed RLE
+  voc                   classes.png: the class of each pixel, as PASCAL VOC's masks have it
+  csv                   segments.csv: class, score, area, box, centroid and colour of each segment
+  coco, coco-polygons   segments.coco.json, polygons.coco.json: COCO instances, as compressed RLE or as polygons
+  coco-panoptic         panoptic.png, panoptic.json: COCO panoptic
   geojson               segments.geojson: outlines as polygons, in pixels, y downwards
+  yolo                  segments.yolo.txt: YOLO's segmentation labels
+  steps                 steps.png, steps.json: the clusters converging, E-step by E-step, where the model gives them
 
 A command that was stopped or killed goes on where it was when it is given again, and what has a current result (same
 image, model and settings, and segments.png is there) is skipped. It stops after the images in flight at Ctrl-C (SIGINT,
@@ -42,6 +60,7 @@ Examples:
   clustseg segment photos --overlay
   clustseg segment photos --superpixels 600 --formats overlay,csv --out masks
   clustseg segment 'photos/2024-*/*.jpg' --max-failures 5%
+  clustseg segment cells --model ./my-bundle --task instance --threshold 0.6 --formats overlay,coco
   clustseg segment s3://bucket/photos/ --out s3://bucket/masks/
   clustseg segment photos --json | jq -c 'select(.status == "rejected")'
 `;

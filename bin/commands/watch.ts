@@ -8,7 +8,7 @@ const help = `
 The upload trigger on one machine: what lies in the folder is segmented, then what is written into it, new or changed,
 by the intake that S3's events go through in the cloud. A file is taken when it is whole: when neither its size nor its
 time of change has moved for --settle seconds. Results are those of \`clustseg segment <folder>\`, and what has a current
-one is skipped.
+one is skipped. Tasks, options and formats are explained by \`clustseg segment --help\`.
 
 Ends at Ctrl-C (SIGINT or SIGTERM), and when nobody reads its output any more, after the images in flight: with 0, or with
 1 if images were rejected.
@@ -19,6 +19,7 @@ each batch of them.
 Examples:
   clustseg watch inbox --out masks
   clustseg watch /mnt/share/inbox --poll --settle 10 --overlay
+  clustseg watch slides --model ./my-bundle --task instance --threshold 0.6
 `;
 
 /** `clustseg watch <folder>` */

@@ -1,12 +1,15 @@
 import { availableParallelism } from "node:os";
+import { type BundleManifest, loadManifest, type Task } from "../../layers/model/bundle.js";
+import { findBundle, shippedBundles } from "../../layers/model/find-bundle.js";
 import { openModel } from "../../layers/model/open-model.js";
-import { resultFormats } from "../../layers/model/result-files.js";
-import { createSegmenter } from "../../layers/model/segmenter.js";
-import { completeParameters } from "../../layers/model/superpixels.js";
+import { chooseTask } from "../../layers/model/parameters.js";
+import { asFormats } from "../../layers/model/result-files.js";
+import { createSegmenter, readRequest } from "../../layers/model/segmenter.js";
 import type { RunOptions } from "../../layers/pipeline/run.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 import { extraFormats, type WorkOptions } from "../commands/options.js";
 import { processOwner } from "./process-owner.js";
+import { parametersOf } from "./task-parameters.js";
 
 /** A model that is open, and what a command line asks of it, as the pipeline takes it. */
 export interface Work {
@@ -15,37 +18,49 @@ export interface Work {
 }
 
 /**
- * Open the model that the options name.
- * @throws ClustsegError FORMAT_UNKNOWN, TASK_UNSUPPORTED, PARAMETER_INVALID, MODEL_*
+ * Open the model that the options name, once it is known that it can do what they ask.
+ * @throws ClustsegError FORMAT_UNKNOWN, FORMAT_UNSUITABLE, TASK_UNSUPPORTED, PARAMETER_INVALID, USAGE, MODEL_*
  */
 export async function openWork(options: WorkOptions): Promise<Work> {
   const formats = extraFormats(options);
-  const unknown = formats.find((format) => !Object.hasOwn(resultFormats, format));
-  if (unknown !== undefined) {
-    throw new ClustsegError("FORMAT_UNKNOWN", `there is no format called "${unknown}"`, {
-      hint: `Formats are segments (always made), ${Object.keys(resultFormats).join(", ")}.`,
-    });
-  }
-  const { task, threads, provider, concurrency = availableParallelism() + 2 } = options;
-  const model = await openModel(options.model, {
+  asFormats(formats);
+  const folder = await findBundle(options.model);
+  const manifest = await loadManifest(folder);
+  const task = await taskOf(options, manifest);
+  // With the defaults filled in, asking for them by number gives the same results as not asking.
+  const { parameters } = readRequest({ task, formats, parameters: parametersOf(options, task, manifest) }, manifest);
+  const { threads, provider, concurrency = availableParallelism() + 2 } = options;
+  const model = await openModel(folder, {
     executionProviders: [provider],
     // Many images: one thread an image, and as many images at once. On a GPU one worker feeds it.
     ...(provider === "cpu" ? { threads: 1, workers: threads ?? availableParallelism() } : threads && { threads }),
   });
+  const segmenter = createSegmenter(model);
+  const settings = { segmenter, task, parameters: { ...parameters }, formats, concurrency, owner: processOwner() };
+  return { settings, close: () => model.close() };
+}
+
+/** The task asked for, or the model's first. When it is another model's, that one is named. */
+async function taskOf({ task, model }: WorkOptions, manifest: BundleManifest): Promise<Task> {
   try {
-    const { name, tasks } = model.manifest;
-    if (!tasks.some((known) => known === task)) {
-      throw new ClustsegError("TASK_UNSUPPORTED", `the model ${name} does not do the task "${task}"`, {
-        hint: `It does: ${tasks.join(", ")}. \`clustseg models\` lists the models there are.`,
-      });
-    }
-    // With the defaults filled in, asking for them by number gives the same results as not asking.
-    const parameters = { ...completeParameters({ superpixels: options.superpixels }, model.manifest) };
-    const owner = processOwner();
-    const settings = { segmenter: createSegmenter(model), task, parameters, formats, concurrency, owner };
-    return { settings, close: () => model.close() };
-  } catch (error) {
-    await model.close();
-    throw error;
+    return chooseTask(manifest, task);
+  } catch (cause) {
+    const others = await modelsThatDo(task ?? "");
+    if (!(cause instanceof ClustsegError) || others.length === 0) throw cause;
+    const which = model === undefined ? "Name one that does" : "Others do";
+    const hint = `It does: ${manifest.tasks.join(", ")}. ${which}: ${others.map((name) => `--model ${name}`).join(", ")}.`;
+    throw new ClustsegError(cause.code, cause.message.replace(/\.$/, ""), { hint, cause });
   }
+}
+
+async function modelsThatDo(task: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const [name, folder] of await shippedBundles()) {
+    const tasks: readonly string[] = await loadManifest(folder).then(
+      (manifest) => manifest.tasks,
+      () => [],
+    );
+    if (tasks.includes(task)) found.push(name);
+  }
+  return found;
 }

@@ -1,10 +1,17 @@
 import cliProgress from "cli-progress";
-import type { RunCounts, RunEvent } from "../../layers/pipeline/run-events.js";
+import type { RunCounts } from "../../layers/pipeline/run-events.js";
 import { count, duration, type Io, plural } from "./io.js";
+
+/** What progress is made of: a RunEvent, or what another job tells in its manner. */
+export type ProgressEvent =
+  | { readonly type: "listing"; readonly items: number }
+  | { readonly type: "planning"; readonly items: number; readonly total: number }
+  | { readonly type: "planned" | "item"; readonly counts: RunCounts }
+  | { readonly type: "published" | "shard" | "finished" };
 
 /** Shows a run's events while it works. */
 export interface Progress {
-  show(event: RunEvent): void;
+  show(event: ProgressEvent): void;
   /** A line between, on stderr. */
   say(line: string): void;
   /** Leave the terminal as it was. May be called again. */

@@ -3,6 +3,7 @@ import { deflate } from "node:zlib";
 import { ClustsegError } from "../segments/errors.js";
 import { paletteIndices, vocColors } from "../segments/palette.js";
 import { type SegmentMap, segmentMapFromIds } from "../segments/segment-map.js";
+import type { ClusterSteps } from "../segments/steps.js";
 import { indexedPng, unfilteredRows } from "./indexed-png.js";
 import { samplesOf, sharp } from "./libvips.js";
 
@@ -80,11 +81,42 @@ const deflated = promisify<Uint8Array, { level: number }, Uint8Array>(deflate);
  * above 255 segments several share a colour. Deterministic. Level as in `encodeIds`, for the same reason.
  */
 export async function encodePalette(map: SegmentMap): Promise<Uint8Array> {
-  const { width, height } = map;
-  return encoded("palette.png", async () => {
-    const rows = unfilteredRows(paletteIndices(map), width, height);
+  return encodeVoc(paletteIndices(map), map.width, map.height);
+}
+
+/** A byte a pixel as an indexed PNG whose palette is PASCAL VOC's: what VOC's own masks are. Deterministic. */
+export async function encodeVoc(indices: Uint8Array, width: number, height: number): Promise<Uint8Array> {
+  return encoded("a PNG with a palette", async () => {
+    const rows = unfilteredRows(indices, width, height);
     return indexedPng(width, height, vocColors(), await deflated(rows, { level: 4 }));
   });
+}
+
+/**
+ * The clusters' steps as a grey PNG of 16 bits, one frame below the other: the cluster of each pixel, 65535 = none.
+ * @throws ClustsegError FORMAT_UNSUITABLE when there is no step to show
+ */
+export async function encodeSteps({ steps, width, height, frames }: ClusterSteps): Promise<Uint8Array> {
+  if (steps === 0) {
+    throw new ClustsegError("FORMAT_UNSUITABLE", "The model told no steps", {
+      hint: "Take a bundle whose graph has the output steps, or leave the format out.",
+    });
+  }
+  return encoded("steps.png", () =>
+    sharp(frames, { raw: { width, height: height * steps, channels: 1 }, limitInputPixels: false })
+      .toColourspace("grey16")
+      .png({ compressionLevel: 4, adaptiveFiltering: false, palette: false })
+      .toBuffer(),
+  );
+}
+
+/** Interleaved RGBA, `width * height * 4` bytes, as a PNG. */
+export async function encodeRgbaPng(rgba: Uint8Array, width: number, height: number): Promise<Uint8Array> {
+  return encoded("a PNG", () =>
+    sharp(rgba, { raw: { width, height, channels: 4 }, limitInputPixels: false })
+      .png({ compressionLevel: 4, adaptiveFiltering: false, palette: false })
+      .toBuffer(),
+  );
 }
 
 async function encoded(what: string, encode: () => Promise<Uint8Array>): Promise<Uint8Array> {

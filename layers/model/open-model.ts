@@ -1,25 +1,35 @@
 import { readFile } from "node:fs/promises";
+import type { Category } from "../segments/categories.js";
 import { ClustsegError } from "../segments/errors.js";
 import type { SegmentMap } from "../segments/segment-map.js";
-import { type BundleManifest, loadBundle } from "./bundle.js";
+import type { ClusterSteps } from "../segments/steps.js";
+import { classifiedTable, type SegmentRow } from "../segments/table.js";
+import { type BundleManifest, categoriesOf, loadBundle, type Task } from "./bundle.js";
+import { assertSteps } from "./cluster-steps.js";
+import { assertRunnable, assertSupported } from "./compatibility.js";
 import { decodeImage } from "./decode.js";
 import type { DecodedImage } from "./decoded-image.js";
 import { findBundle } from "./find-bundle.js";
+import { segmentMasks } from "./masks.js";
+import { chooseTask, type SegmentParameters } from "./parameters.js";
 import type { ExecutionProvider, GraphRunner, RefusedProvider, RunnerOptions } from "./runner.js";
 import { openRunners } from "./runner-pool.js";
-import { type SegmentParameters, segmentSuperpixels } from "./superpixels.js";
+import type { Segmentation } from "./segmentation.js";
+import { segmentSuperpixels } from "./superpixels.js";
 
 export interface SegmentOptions {
-  /** Told how many milliseconds the graph itself ran for the image, without the time in line. */
-  readonly onGraphTime?: (ms: number) => void;
+  /** What to make of the image. @default the first of the bundle's tasks */
+  readonly task?: Task;
+  /** Also the clusters at each E-step, of a bundle whose graph gives them. @default false */
+  readonly steps?: boolean;
 }
 
 export interface ModelOptions extends RunnerOptions {
-  /** Threads that own a copy of the graph each: images at once, where `threads` are for one image. @default 1 */
+  /** Threads that own a copy of the graph each: images (or tiles of one) at once, where `threads` are for one. @default 1 */
   readonly workers?: number;
 }
 
-/** A bundle that is ready to run. Images may be given to it at once; the graph takes one after the other. */
+/** A bundle that is ready to run. Images may be given to it at once; a worker's graph takes one after the other. */
 export interface Model {
   readonly manifest: BundleManifest;
   /** The execution provider in use, and those that were asked for before it and could not be opened. */
@@ -27,10 +37,10 @@ export interface Model {
   readonly refused: readonly RefusedProvider[];
   /**
    * The segments of one image. Leaves `image` as it is.
-   * @throws ClustsegError PARAMETER_INVALID, SEGMENT_LIMIT, MODEL_RUN_FAILED, MODEL_OUT_OF_MEMORY, MODEL_OUTPUT_INVALID,
-   * MODEL_WORKER_DIED (the next call starts a new thread), MODEL_CLOSED
+   * @throws ClustsegError TASK_UNSUPPORTED, PARAMETER_INVALID, FORMAT_UNSUITABLE (steps), SEGMENT_LIMIT, MODEL_RUN_FAILED,
+   * MODEL_OUT_OF_MEMORY, MODEL_OUTPUT_INVALID, MODEL_WORKER_DIED (the next call starts a new thread), MODEL_CLOSED
    */
-  segment(image: DecodedImage, parameters?: SegmentParameters, options?: SegmentOptions): Promise<SegmentMap>;
+  segment(image: DecodedImage, parameters?: SegmentParameters, options?: SegmentOptions): Promise<Segmentation>;
   /** Waits for the images under way and frees the thread. A model left open does not keep the process alive. */
   close(): Promise<void>;
 }
@@ -41,7 +51,7 @@ export interface Model {
  *
  * @param bundle the folder of a bundle, or the name of one that ships
  * @throws ClustsegError MODEL_NOT_FOUND, MODEL_MANIFEST_INVALID, MODEL_DAMAGED, MODEL_INCOMPATIBLE, MODEL_LOAD_FAILED,
- * MODEL_PROVIDER_UNAVAILABLE, TASK_UNSUPPORTED, PARAMETER_INVALID (an argument of another type)
+ * MODEL_PROVIDER_UNAVAILABLE, PARAMETER_INVALID (an argument of another type)
  */
 export async function openModel(bundle?: string, options: ModelOptions = {}): Promise<Model> {
   if (bundle !== undefined && typeof bundle !== "string") throw notABundle(bundle);
@@ -58,8 +68,7 @@ export async function openModel(bundle?: string, options: ModelOptions = {}): Pr
   };
   const runner = await openRunners(load, options, options.workers ?? 1);
   try {
-    assertDeclared("inputs", manifest.graph.inputs, runner.inputs);
-    assertDeclared("outputs", manifest.graph.outputs, runner.outputs);
+    assertRunnable(manifest, runner);
   } catch (error) {
     await runner.close();
     throw error;
@@ -73,27 +82,45 @@ function modelOf(manifest: BundleManifest, runner: GraphRunner): Model {
     provider: runner.provider,
     refused: runner.refused,
     async segment(image, parameters = {}, options = {}) {
-      const { map, graphMs } = await segmentSuperpixels(runner, manifest, image, parameters);
-      options.onGraphTime?.(graphMs);
-      return map;
+      const task = chooseTask(manifest, options.task);
+      assertPixels(image);
+      const { steps = false } = options;
+      if (steps) assertSteps(manifest);
+      return task === "superpixel"
+        ? segmentSuperpixels(runner, manifest, image, parameters, { steps })
+        : segmentMasks(runner, manifest, image, task, parameters, { steps });
     },
     close: () => runner.close(),
   };
 }
 
-export interface SegmentImageOptions extends SegmentParameters {
-  /** A model that is open, or the folder or name of a bundle, which is then opened once and kept. @default the one that ships */
+function assertPixels({ width, height, data }: DecodedImage): void {
+  if (data.length === width * height * 3 && data.length > 0) return;
+  throw new ClustsegError("PARAMETER_INVALID", `Expected ${width} x ${height} x 3 bytes but received ${data.length}.`, {
+    hint: "Pass interleaved 8 bit RGB, as decodeImage gives it.",
+  });
+}
+
+export interface SegmentImageOptions extends SegmentParameters, SegmentOptions {
+  /** A model that is open, or the folder or name of a bundle, which is then opened once and kept. @default clustseg-superpixel */
   readonly model?: Model | string;
   readonly maxPixels?: number;
 }
 
 export interface SegmentedPicture {
   readonly image: DecodedImage;
+  readonly task: Task;
   readonly map: SegmentMap;
+  /** Area, box and colour of each segment, in order of id; class and score, too, in the tasks that have classes. */
+  readonly segments: readonly SegmentRow[];
+  /** The model's classes: what a segment's `categoryId` means. Superpixels have none. */
+  readonly categories: readonly Category[];
+  readonly steps?: ClusterSteps;
 }
 
 /**
- * One image file to segments, in one call.
+ * One image file to segments, in one call: `segmentImage("a.jpg")`, or, with a bundle that does the task,
+ * `segmentImage("a.jpg", { model: "./my-bundle", task: "panoptic", threshold: 0.5 })`.
  *
  * @param input the path of an image file, or its bytes
  * @throws ClustsegError of decodeImage, openModel and Model.segment; OBJECT_NOT_FOUND or OBJECT_UNREADABLE for a path
@@ -102,12 +129,20 @@ export async function segmentImage(
   input: string | Uint8Array,
   options: SegmentImageOptions = {},
 ): Promise<SegmentedPicture> {
-  const { model = "", maxPixels, ...parameters } = options;
+  const { model = "", maxPixels, task, steps = false, ...parameters } = options;
   const bytes = typeof input === "string" ? await readImage(input) : input;
   const opened = await (typeof model === "string" ? keptModel(model) : model);
   if (typeof opened?.segment !== "function") throw notABundle(model);
   const image = await decodeImage(bytes, maxPixels === undefined ? {} : { maxPixels });
-  return { image, map: await opened.segment(image, parameters) };
+  const found = await opened.segment(image, parameters, { steps, ...(task === undefined ? {} : { task }) });
+  return {
+    image,
+    task: found.task,
+    map: found.map,
+    segments: classifiedTable(found.map, image.data, found.classes),
+    categories: found.classes === undefined ? [] : categoriesOf(opened.manifest),
+    ...(found.steps === undefined ? {} : { steps: found.steps }),
+  };
 }
 
 /** For callers without types. */
@@ -137,42 +172,4 @@ async function readImage(file: string): Promise<Uint8Array> {
       cause,
     });
   }
-}
-
-function assertSupported(manifest: BundleManifest): void {
-  if (!manifest.tasks.includes("superpixel")) {
-    throw new ClustsegError("TASK_UNSUPPORTED", `${manifest.name} does not do superpixels.`, {
-      hint: "This version runs superpixel bundles only.",
-    });
-  }
-  const { multiple, min_side: side } = manifest.input;
-  if (multiple !== 1 || side !== 1) {
-    throw new ClustsegError(
-      "MODEL_INCOMPATIBLE",
-      `${manifest.name} needs padded images (multiple ${multiple}, min_side ${side}).`,
-      {
-        hint: "Export the bundle again with the padding inside its graph, and 1 for both.",
-      },
-    );
-  }
-}
-
-function assertDeclared(
-  which: "inputs" | "outputs",
-  declared: BundleManifest["graph"]["inputs"],
-  actual: GraphRunner["inputs"],
-): void {
-  const text = (tensors: GraphRunner["inputs"]): string =>
-    tensors
-      .map(
-        ({ name, type, shape }) =>
-          `${name} ${type} [${shape.map((d) => (typeof d === "number" ? d : "?")).join(", ")}]`,
-      )
-      .sort()
-      .join(", ");
-  const [said, found] = [text(declared), text(actual)];
-  if (said === found) return;
-  throw new ClustsegError("MODEL_INCOMPATIBLE", `The graph's ${which} are ${found}, but model.json says ${said}.`, {
-    hint: "Export the bundle again: its graph and its model.json do not belong together.",
-  });
 }

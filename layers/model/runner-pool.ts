@@ -27,11 +27,12 @@ export async function openRunners(
     refused: first.refused,
     inputs: first.inputs,
     outputs: first.outputs,
-    async run(request) {
+    workers,
+    async run(feeds) {
       const line = lines.reduce((shortest, other) => (other.length < shortest.length ? other : shortest));
       line.length++;
       try {
-        return await line.runner.run(request);
+        return await line.runner.run(feeds);
       } finally {
         line.length--;
       }

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { ClustsegError } from "../segments/errors.js";
 import { whyNoCuda } from "./cuda.js";
-import type { GraphTensor, WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
+import type { GraphTensor, GraphValues, WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
 
 export type ExecutionProvider = "cpu" | "cuda";
 
@@ -20,19 +20,9 @@ export interface RunnerOptions {
   readonly worker?: URL;
 }
 
-export interface RunRequest {
-  /** RGB, height * width * 3. Its buffer is given away: the array is empty afterwards. */
-  readonly image: Uint8Array<ArrayBuffer>;
-  readonly width: number;
-  readonly height: number;
-  readonly superpixels: number;
-  readonly rows: number;
-  readonly columns: number;
-}
-
-export interface RunLabels {
-  /** Seed labels, height * width. */
-  readonly labels: Uint16Array;
+export interface GraphRun {
+  /** All outputs of the graph. */
+  readonly values: GraphValues;
   /** Milliseconds that the graph ran, without the time in line. */
   readonly ms: number;
 }
@@ -44,18 +34,21 @@ export interface GraphRunner {
   readonly refused: readonly RefusedProvider[];
   readonly inputs: readonly GraphTensor[];
   readonly outputs: readonly GraphTensor[];
+  /** Runs that go on at the same time; more than these wait in line. @default 1 */
+  readonly workers?: number;
   /**
-   * Runs that are asked for at once wait in line.
-   * @throws ClustsegError MODEL_RUN_FAILED, MODEL_OUT_OF_MEMORY, MODEL_OUTPUT_INVALID, MODEL_WORKER_DIED, MODEL_CLOSED
+   * Any graph: what `feeds` has to hold is told by `inputs`. Their buffers are given away: the arrays are empty afterwards.
+   * @throws ClustsegError MODEL_RUN_FAILED, MODEL_OUT_OF_MEMORY, MODEL_WORKER_DIED, MODEL_CLOSED
    */
-  run(request: RunRequest): Promise<RunLabels>;
+  run(feeds: GraphValues): Promise<GraphRun>;
   /** Waits for the runs under way, then frees the session and its thread. May be called again. */
   close(): Promise<void>;
 }
 
 interface Pending {
-  readonly request: Pick<RunRequest, "width" | "height">;
-  readonly resolve: (labels: RunLabels) => void;
+  /** "640 x 480 pixels" */
+  readonly what: string;
+  readonly resolve: (run: GraphRun) => void;
   readonly reject: (error: ClustsegError) => void;
 }
 
@@ -85,7 +78,7 @@ export async function openRunner(
   let restarting: Promise<LiveWorker> | undefined;
   let closing: Promise<void> | undefined;
   let nextId = 1;
-  const accepted = new Set<Promise<RunLabels>>();
+  const accepted = new Set<Promise<GraphRun>>();
 
   const restarted = async (): Promise<LiveWorker> => {
     // Whoever comes first starts the new thread; the others wait for the same one.
@@ -96,15 +89,17 @@ export async function openRunner(
     return live;
   };
 
-  const submit = async (request: RunRequest): Promise<RunLabels> => {
+  const submit = async (feeds: GraphValues): Promise<GraphRun> => {
     const worker = live.ended.value ? await restarted() : live;
-    return new Promise<RunLabels>((resolve, reject) => {
+    return new Promise<GraphRun>((resolve, reject) => {
       if (worker.ended.value) return reject(workerDied("it ended before it was given work"));
       const id = nextId++;
-      worker.pending.set(id, { request, resolve, reject });
+      worker.pending.set(id, { what: sizeOf(feeds), resolve, reject });
       worker.thread.ref();
-      const message: WorkerRequest = { kind: "run", id, ...request };
-      worker.thread.postMessage(message, [request.image.buffer]);
+      const message: WorkerRequest = { kind: "run", id, feeds };
+      // Each but once: two tensors may lie on one buffer.
+      const buffers = new Set(Object.values(feeds).map(({ data }) => data.buffer as ArrayBuffer));
+      worker.thread.postMessage(message, [...buffers]);
     });
   };
 
@@ -113,9 +108,9 @@ export async function openRunner(
     refused: first.ready.refused,
     inputs: first.ready.inputs,
     outputs: first.ready.outputs,
-    async run(request) {
+    async run(feeds) {
       if (closing !== undefined) throw closed();
-      const run = submit(request);
+      const run = submit(feeds);
       accepted.add(run);
       return run.finally(() => accepted.delete(run));
     },
@@ -178,44 +173,31 @@ async function startWorker(graph: Uint8Array<ArrayBuffer>, options: RunnerOption
 
 function settle(
   pending: Map<number, Pending>,
-  reply: Extract<WorkerReply, { kind: "labels" | "failed" }>,
+  reply: Extract<WorkerReply, { kind: "values" | "failed" }>,
   thread: Worker,
 ): void {
   const item = pending.get(reply.id);
   if (item === undefined) return;
   pending.delete(reply.id);
   if (pending.size === 0) thread.unref();
-  const { width, height } = item.request;
-  if (reply.kind === "failed") {
-    item.reject(runFailed(reply.reason, width, height));
-  } else if (reply.type !== "uint16" || reply.dims.join() !== `1,${height},${width}`) {
-    const got = `${reply.type} [${reply.dims.join(", ")}]`;
-    item.reject(
-      new ClustsegError(
-        "MODEL_OUTPUT_INVALID",
-        `Expected labels uint16 [1, ${height}, ${width}] but received ${got}.`,
-        {
-          hint: "Export the bundle again: its graph does not keep the contract of clustseg.bundle/1.",
-        },
-      ),
-    );
-  } else {
-    item.resolve({ labels: reply.data, ms: reply.ms });
-  }
+  if (reply.kind === "failed") item.reject(runFailed(reply.reason, item.what));
+  else item.resolve({ values: reply.values, ms: reply.ms });
 }
 
-function runFailed(reason: string, width: number, height: number): ClustsegError {
+/** What a run is on, for messages. */
+function sizeOf({ image }: GraphValues): string {
+  const [, height, width] = image?.dims ?? [];
+  return height === undefined || width === undefined ? "its input" : `${width} x ${height} pixels`;
+}
+
+function runFailed(reason: string, what: string): ClustsegError {
   if (/bad_alloc|bad allocation|out of memory|failed to allocate|cudaMalloc/i.test(reason)) {
-    return new ClustsegError(
-      "MODEL_OUT_OF_MEMORY",
-      `Not enough memory to run the graph on ${width} x ${height} pixels.`,
-      {
-        hint: "Lower the number of images at once, or input.tile.max_pixels in model.json.",
-        cause: reason,
-      },
-    );
+    return new ClustsegError("MODEL_OUT_OF_MEMORY", `Not enough memory to run the graph on ${what}.`, {
+      hint: "Lower the number of images at once, or input.tile.max_pixels or input.mask_tile.side in model.json.",
+      cause: reason,
+    });
   }
-  return new ClustsegError("MODEL_RUN_FAILED", `The graph failed on ${width} x ${height} pixels: ${reason}`, {
+  return new ClustsegError("MODEL_RUN_FAILED", `The graph failed on ${what}: ${reason}`, {
     hint: "If it happens with one image only, report it together with that image.",
     cause: reason,
   });

@@ -1,12 +1,12 @@
-import { ClustsegError } from "../segments/errors.js";
+import type { Category } from "../segments/categories.js";
 import type { Frame } from "../segments/frame.js";
-import { type SegmentRow, segmentTable } from "../segments/table.js";
+import { classifiedTable, type SegmentRow } from "../segments/table.js";
+import { type BundleManifest, categoriesOf, hasClasses, type Task } from "./bundle.js";
+import { assertSteps } from "./cluster-steps.js";
 import { type DecodeOptions, decodeImage } from "./decode.js";
-import type { DecodedImage } from "./decoded-image.js";
-import { chooseGrid } from "./grid.js";
 import type { Model } from "./open-model.js";
-import { asFormats, resultFiles } from "./result-files.js";
-import { completeParameters } from "./superpixels.js";
+import { type CompleteParameters, chooseTask, completeParameters } from "./parameters.js";
+import { asFormats, assertClassless, type ResultFormat, resultFiles } from "./result-files.js";
 
 /** What is asked of one image. */
 export interface SegmenterRequest {
@@ -21,6 +21,8 @@ export interface SegmenterRequest {
 export interface SegmenterResult {
   readonly frame: Frame;
   readonly segments: readonly SegmentRow[];
+  /** The classes that segments can have; none for superpixels. */
+  readonly categories: readonly Category[];
   /** File name -> bytes: segments.png and the formats asked for. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Milliseconds; `infer` is the graph alone, without the time in line for it. */
@@ -47,41 +49,52 @@ export function createSegmenter(model: Model, options: DecodeOptions = {}): Mode
   return {
     model: { name, version, tasks, sha256: graph.sha256 },
     async process(bytes, request) {
-      assertTask(request.task, tasks);
-      const formats = asFormats(request.formats);
-      const parameters = completeParameters(request.parameters, model.manifest);
+      const { task, formats, parameters } = readRequest(request, model.manifest);
       const begin = performance.now();
       const image = await decodeImage(bytes, options);
       const decoded = performance.now();
-      let infer = 0;
-      const map = await model.segment(image, parameters, {
-        onGraphTime: (ms) => {
-          infer = ms;
-        },
-      });
+      const found = await model.segment(image, parameters, { task, steps: formats.has("steps") });
       const segmented = performance.now();
-      const segments = segmentTable(map, image.data);
-      const files = await resultFiles(formats, map, image, segments, request.name ?? "");
+      const segments = classifiedTable(found.map, image.data, found.classes);
+      const categories = hasClasses(task) ? categoriesOf(model.manifest) : [];
+      const files = await resultFiles(formats, {
+        map: found.map,
+        image,
+        rows: segments,
+        name: request.name ?? "",
+        classes: { task, categories },
+        ...(found.steps === undefined ? {} : { steps: found.steps }),
+      });
       return {
-        frame: notedFrame(image, parameters.superpixels),
+        frame: { ...image.frame, notes: [...image.frame.notes, ...found.notes] },
         segments,
+        categories,
         files,
-        ms: { decode: decoded - begin, infer, encode: performance.now() - segmented },
+        ms: { decode: decoded - begin, infer: found.graphMs, encode: performance.now() - segmented },
       };
     },
   };
 }
 
-function notedFrame(image: DecodedImage, superpixels: number): Frame {
-  const { rows, columns } = chooseGrid(superpixels, image.width, image.height);
-  if (rows * columns >= superpixels) return image.frame;
-  const note = `${superpixels} superpixels asked, but there is room for ${rows * columns}`;
-  return { ...image.frame, notes: [...image.frame.notes, note] };
+/** A request that the model can carry out. */
+export interface ReadRequest {
+  readonly task: Task;
+  readonly formats: ReadonlySet<ResultFormat>;
+  readonly parameters: CompleteParameters;
 }
 
-function assertTask(task: string, tasks: readonly string[]): void {
-  if (tasks.includes(task)) return;
-  throw new ClustsegError("TASK_UNSUPPORTED", `The model does not do the task "${task}".`, {
-    hint: `Tasks of this model: ${tasks.join(", ")}.`,
-  });
+/**
+ * Checks a request before there is an image, and fills in what it leaves to the model.
+ * @param request no task: the model's first
+ * @throws ClustsegError TASK_UNSUPPORTED, FORMAT_UNKNOWN, FORMAT_UNSUITABLE, PARAMETER_INVALID
+ */
+export function readRequest(
+  request: { readonly task?: string | undefined; readonly formats: readonly string[]; readonly parameters: unknown },
+  manifest: BundleManifest,
+): ReadRequest {
+  const formats = asFormats(request.formats);
+  const task = chooseTask(manifest, request.task);
+  if (formats.has("steps")) assertSteps(manifest);
+  if (!hasClasses(task)) assertClassless(formats);
+  return { task, formats, parameters: completeParameters(task, request.parameters, manifest) };
 }

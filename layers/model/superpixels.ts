@@ -1,95 +1,77 @@
-import { z } from "zod";
 import { ClustsegError } from "../segments/errors.js";
 import { NO_LABEL, type SegmentMap, segmentMapFromLabels } from "../segments/segment-map.js";
 import { type Size, upscaleSegmentMap } from "../segments/upscale.js";
 import type { BundleManifest } from "./bundle.js";
+import { stepsOf, stepsOfShrunk } from "./cluster-steps.js";
 import type { DecodedImage } from "./decoded-image.js";
-import { chooseGrid } from "./grid.js";
-import { samplesOf, sharp } from "./libvips.js";
+import { runGraph } from "./graph.js";
+import { chooseGrid, type SeedGrid } from "./grid.js";
+import { completeParameters, type SuperpixelParameters } from "./parameters.js";
+import { resampled } from "./resample.js";
 import type { GraphRunner } from "./runner.js";
+import type { Segmentation } from "./segmentation.js";
 import { runTiles, wholeCellSize } from "./tiles.js";
 
-/** Parameters of the task "superpixel"; those not given come from model.json's `defaults`. */
-export interface SegmentParameters {
-  /** How many superpixels are wanted; between that and 1.15 times as many seeds are laid out. */
-  readonly superpixels?: number | undefined;
-  /** Pieces smaller than this part of the mean superpixel are merged into a neighbour; 0 keeps all. */
-  readonly min_area_ratio?: number | undefined;
-}
-
-const parametersSchema = z.strictObject({
-  superpixels: z.int().min(1).optional(),
-  min_area_ratio: z.number().min(0).max(1).optional(),
-});
-
-/**
- * Fills in the bundle's defaults.
- * @throws ClustsegError PARAMETER_INVALID
- */
-export function completeParameters(
-  parameters: unknown,
-  manifest: BundleManifest,
-): Required<BundleManifest["defaults"]> {
-  const parsed = parametersSchema.safeParse(parameters);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => `${issue.path.join(".") || "parameters"}: ${issue.message}`);
-    throw new ClustsegError("PARAMETER_INVALID", `Bad parameters for superpixels: ${issues.join("; ")}.`, {
-      hint: "superpixels is a whole number from 1, min_area_ratio a number from 0 to 1.",
-    });
-  }
-  return {
-    superpixels: parsed.data.superpixels ?? manifest.defaults.superpixels,
-    min_area_ratio: parsed.data.min_area_ratio ?? manifest.defaults.min_area_ratio,
-  };
-}
-
-export interface SuperpixelResult {
-  readonly map: SegmentMap;
-  /** Milliseconds that the graph ran. */
-  readonly graphMs: number;
+export interface SuperpixelOptions {
+  /** Also the clusters at each E-step, of a graph that gives them. @default false */
+  readonly steps?: boolean;
 }
 
 /**
  * The grid of seeds is fixed first, for the whole image. Images whose cells are larger than the graph works at are shrunk
  * (their ids are enlarged again), and what is still above `input.tile.max_pixels` is run in tiles: memory stays flat.
  *
- * @throws ClustsegError PARAMETER_INVALID, SEGMENT_LIMIT, or of GraphRunner.run
+ * @throws ClustsegError PARAMETER_INVALID, SEGMENT_LIMIT, MODEL_OUTPUT_INVALID, or of GraphRunner.run
  */
 export async function segmentSuperpixels(
   runner: GraphRunner,
   manifest: BundleManifest,
   image: DecodedImage,
-  parameters: SegmentParameters,
-): Promise<SuperpixelResult> {
-  const { superpixels, min_area_ratio: ratio } = completeParameters(parameters, manifest);
-  const { width, height, data } = image;
-  if (data.length !== width * height * 3 || data.length === 0) {
-    throw new ClustsegError(
-      "PARAMETER_INVALID",
-      `Expected ${width} x ${height} x 3 bytes but received ${data.length}.`,
-      {
-        hint: "Pass interleaved 8 bit RGB, as decodeImage gives it.",
-      },
-    );
-  }
+  parameters: SuperpixelParameters,
+  { steps: withSteps = false }: SuperpixelOptions = {},
+): Promise<Segmentation> {
+  const asked = completeParameters("superpixel", parameters, manifest) as Required<SuperpixelParameters>;
+  const superpixels = asked.superpixels as number;
+  const ratio = asked.min_area_ratio as number;
   const { cell_size: cells, tile } = manifest.input;
+  if (cells === undefined || tile === undefined) throw notForSuperpixels(manifest);
+  const { width, height, data } = image;
+  const task = manifest.tasks.indexOf("superpixel");
   const grid = chooseGrid(superpixels, width, height);
   const whole = wholeCellSize(grid, image, cells);
   const pixels = width * height;
+  const notes = roomNotes(superpixels, grid);
 
   // Below twice the pixels that the graph works at, it may as well resample by itself.
   if (pixels <= tile.max_pixels && pixels < 2 * whole.width * whole.height) {
-    const { labels, ms } = await runner.run({ image: new Uint8Array(data), width, height, superpixels, ...grid });
-    return { map: connected(labels, image, ratio), graphMs: ms };
+    const request = { image: new Uint8Array(data), width, height, task, superpixels, ...grid, withSteps };
+    const result = await runGraph(runner, request);
+    const map = connected(result.labels, image, ratio);
+    return { task: "superpixel", map, ...stepsOf(result, []), notes, graphMs: result.ms };
   }
   const rgb = await resampled(data, image, whole);
-  const { labels, ms } = await runTiles(runner, rgb, whole, grid, tile);
+  const { labels, ms } = await runTiles(runner, rgb, whole, { grid, task, policy: tile });
   const map =
     whole.width <= width && whole.height <= height
       ? upscaleSegmentMap(connected(labels, whole, ratio), image)
       : // Where cells are so small that they were enlarged, going back can part a segment: connect afterwards.
         connected(nearest(labels, whole, image), image, ratio);
-  return { map, graphMs: ms };
+  const result = { task: "superpixel", map, notes, graphMs: ms } as const;
+  if (!withSteps) return result;
+  const shown = await stepsOfShrunk(runner, image, tile.max_pixels, { task, superpixels, ...grid }, () => []);
+  return { ...result, steps: shown.steps, notes: [...notes, ...shown.notes], graphMs: ms + shown.ms };
+}
+
+/** What the reader of a result should know of how many superpixels were asked for. */
+function roomNotes(superpixels: number, { rows, columns }: SeedGrid): string[] {
+  if (rows * columns >= superpixels) return [];
+  return [`${superpixels} superpixels asked, but there is room for ${rows * columns}`];
+}
+
+function notForSuperpixels({ name }: BundleManifest): ClustsegError {
+  return new ClustsegError("TASK_UNSUPPORTED", `${name} does not do superpixels.`, {
+    hint: "Use a model whose model.json has input.cell_size and input.tile.",
+  });
 }
 
 /** As training/clustseg/connectivity.py does it: the smallest area is a part of the mean area of the labels found. */
@@ -106,12 +88,6 @@ function connected(labels: Uint16Array, { width, height }: Size, ratio: number):
   }
   const minArea = seeds === 0 ? 0 : Math.floor((ratio * labels.length) / seeds);
   return segmentMapFromLabels(labels, width, height, { minArea });
-}
-
-async function resampled(rgb: Uint8Array, from: Size, to: Size): Promise<Uint8Array> {
-  const whole = sharp(rgb, { raw: { width: from.width, height: from.height, channels: 3 }, limitInputPixels: false });
-  const { data } = await samplesOf(whole.resize(to.width, to.height, { fit: "fill", kernel: "linear" }).raw());
-  return data;
 }
 
 /** Each pixel of `to` takes the label of the pixel of `from` that its middle falls in. */

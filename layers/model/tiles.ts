@@ -1,6 +1,9 @@
 import { createLabelCanvas, globalSeedLabels, pasteTile, type Rectangle, type SeedWindow } from "../segments/stitch.js";
 import type { Size } from "../segments/upscale.js";
+import { runGraph } from "./graph.js";
 import type { SeedGrid } from "./grid.js";
+import { inOrder } from "./in-order.js";
+import { cropped } from "./resample.js";
 import type { GraphRunner } from "./runner.js";
 
 /** `input.cell_size` of model.json: the cells, in pixels, that the graph works at. */
@@ -115,40 +118,44 @@ export interface TiledLabels {
   readonly ms: number;
 }
 
+export interface TilesToRun {
+  readonly grid: SeedGrid;
+  readonly policy: TilePolicy;
+  /** Index into model.json's tasks. @default 0 */
+  readonly task?: number;
+}
+
 /**
- * Runs the graph tile by tile over a picture of whole cells. One tile is in memory at a time.
+ * Runs the graph tile by tile over a picture of whole cells, as many tiles at once as the runner has workers. The labels do
+ * not depend on how many that are.
  * @param rgb interleaved RGB, size.width * size.height * 3
  */
 export async function runTiles(
   runner: GraphRunner,
   rgb: Uint8Array,
   size: Size,
-  grid: SeedGrid,
-  policy: TilePolicy,
+  { grid, policy, task = 0 }: TilesToRun,
 ): Promise<TiledLabels> {
   const canvas = createLabelCanvas(size.width, size.height);
   let total = 0;
-  for (const { seeds, area, core } of planTiles(grid, size, policy)) {
-    const { labels, ms } = await runner.run({
-      image: crop(rgb, size.width, area),
-      width: area.width,
-      height: area.height,
-      superpixels: seeds.rows * seeds.columns,
-      rows: seeds.rows,
-      columns: seeds.columns,
-    });
+  const run = async (tile: Tile) => {
+    const { seeds, area } = tile;
+    const { width, height } = area;
+    const superpixels = seeds.rows * seeds.columns;
+    const image = cropped(rgb, size.width, area);
+    const { rows, columns } = seeds;
+    return { tile, result: await runGraph(runner, { image, width, height, task, superpixels, rows, columns }) };
+  };
+  for await (const { tile, result } of inOrder(planTiles(grid, size, policy), tilesAtOnce(runner), run)) {
+    const { seeds, area, core } = tile;
     const inside = { ...core, x: core.x - area.x, y: core.y - area.y };
-    pasteTile(canvas, { ...area, labels }, inside, core, globalSeedLabels(seeds, grid.columns));
-    total += ms;
+    pasteTile(canvas, { ...area, labels: result.labels }, inside, core, globalSeedLabels(seeds, grid.columns));
+    total += result.ms;
   }
   return { labels: canvas.labels, ms: total };
 }
 
-function crop(rgb: Uint8Array, width: number, area: Rectangle): Uint8Array<ArrayBuffer> {
-  const part = new Uint8Array(area.width * area.height * 3);
-  for (let y = 0; y < area.height; y++) {
-    const from = ((area.y + y) * width + area.x) * 3;
-    part.set(rgb.subarray(from, from + area.width * 3), y * area.width * 3);
-  }
-  return part;
+/** One more than there are workers: cut out and waiting, so that no worker waits. */
+export function tilesAtOnce({ workers = 1 }: GraphRunner): number {
+  return workers + 1;
 }

@@ -7,22 +7,28 @@ export interface WorkerStart {
   readonly executionProviders: readonly ("cpu" | "cuda")[];
 }
 
+/** A tensor's values, as they travel between threads and as onnxruntime takes and gives them. */
+export interface GraphValue {
+  /** onnxruntime's name: "uint8", "uint16", "int64", "float32". */
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array | Uint16Array | BigInt64Array | Float32Array;
+}
+
+/** Values by the name of the graph's input or output. */
+export type GraphValues = Readonly<Record<string, GraphValue>>;
+
 /** To the worker. */
 export type WorkerRequest =
   | {
       readonly kind: "run";
       readonly id: number;
-      /** RGB, height * width * 3; its buffer is transferred. */
-      readonly image: Uint8Array;
-      readonly width: number;
-      readonly height: number;
-      readonly superpixels: number;
-      readonly rows: number;
-      readonly columns: number;
+      /** Their buffers are transferred. */
+      readonly feeds: GraphValues;
     }
   | { readonly kind: "close" };
 
-/** From the worker. "ready" or "refused" comes first and once; then one "labels" or "failed" for each "run". */
+/** From the worker. "ready" or "refused" comes first and once; then one "values" or "failed" for each "run". */
 export type WorkerReply =
   | {
       readonly kind: "ready";
@@ -36,12 +42,10 @@ export type WorkerReply =
       readonly refused: readonly { readonly provider: "cpu" | "cuda"; readonly reason: string }[];
     }
   | {
-      readonly kind: "labels";
+      readonly kind: "values";
       readonly id: number;
-      readonly type: string;
-      readonly dims: readonly number[];
-      /** Its buffer is transferred. */
-      readonly data: Uint16Array;
+      /** All outputs of the graph; their buffers are transferred. */
+      readonly values: GraphValues;
       /** Milliseconds that the graph ran. */
       readonly ms: number;
     }

@@ -12,6 +12,7 @@ import { env, InferenceSession, Tensor } from "onnxruntime-node";
  * @typedef {import("./worker-protocol.js").WorkerStart} WorkerStart
  * @typedef {import("./worker-protocol.js").WorkerRequest} WorkerRequest
  * @typedef {import("./worker-protocol.js").WorkerReply} WorkerReply
+ * @typedef {import("./worker-protocol.js").GraphValue} GraphValue
  */
 
 const port = parentPort;
@@ -63,19 +64,27 @@ const described = (tensors) =>
   );
 
 /** @type {(session: InferenceSession, request: Extract<WorkerRequest, { kind: "run" }>) => Promise<void>} */
-async function run(session, request) {
-  const { id, image, width, height, superpixels, rows, columns } = request;
+async function run(session, { id, feeds }) {
   try {
+    /** @type {Record<string, Tensor>} */
+    const tensors = {};
+    for (const [name, { type, dims, data }] of Object.entries(feeds)) {
+      // Their types are pairs of a name and its kind of array, which a value that came by message does not know of.
+      tensors[name] = new Tensor(/** @type {"uint8"} */ (type), /** @type {Uint8Array} */ (data), dims);
+    }
     const begin = performance.now();
-    const { labels } = await session.run({
-      image: new Tensor("uint8", image, [1, height, width, 3]),
-      superpixels: new Tensor("int64", BigInt64Array.of(BigInt(superpixels)), [1]),
-      grid: new Tensor("int64", BigInt64Array.of(BigInt(rows), BigInt(columns)), [2]),
-    });
+    const outputs = await session.run(tensors);
     const ms = performance.now() - begin;
-    if (labels === undefined) throw new Error("the graph has no output called labels");
-    const data = /** @type {Uint16Array<ArrayBuffer>} */ (labels.data);
-    reply({ kind: "labels", id, type: labels.type, dims: labels.dims, data, ms }, [data.buffer]);
+    /** @type {Record<string, GraphValue>} */
+    const values = {};
+    /** @type {Set<ArrayBuffer>} */
+    const buffers = new Set();
+    for (const [name, { type, dims, data }] of Object.entries(outputs)) {
+      const array = /** @type {Uint8Array<ArrayBuffer>} */ (data);
+      values[name] = { type, dims, data: array };
+      buffers.add(array.buffer);
+    }
+    reply({ kind: "values", id, values, ms }, [...buffers]);
   } catch (error) {
     reply({ kind: "failed", id, reason: reasonOf(error) });
   }

@@ -50,7 +50,18 @@ export async function checkResult(
       different === undefined ? "the lists differ in length" : `segment ${different.id} has ${different.area} pixels`,
     ),
   );
-  return checks;
+  return metadata.categories.length === 0 ? checks : [...checks, checkClasses(metadata)];
+}
+
+function checkClasses({ categories, segments_info: rows, task }: ResultMetadata): Check {
+  const what = "every segment has a class of the list";
+  const known = new Set(categories.map(({ id }) => id));
+  const stray = rows.find(({ category_id: id }) => id === undefined || !known.has(id));
+  if (stray !== undefined) return failed(what, `segment ${stray.id} has ${stray.category_id ?? "none"}`);
+  if (task === "semantic" && new Set(rows.map((row) => row.category_id)).size < rows.length) {
+    return failed(what, "a class has two segments, which a semantic result does not have");
+  }
+  return { what, ok: true };
 }
 
 async function checkFiles(store: ObjectStore, { files }: ResultMetadata): Promise<Check> {

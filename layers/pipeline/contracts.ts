@@ -116,14 +116,25 @@ function areSegmentRows(value: unknown): boolean {
   return Array.isArray(value) && value.every(isSegmentRow);
 }
 
-function isSegmentRow(row: { id?: unknown; area?: unknown; bbox?: unknown } | null, index: number): boolean {
+function isSegmentRow(row: Partial<Record<keyof SegmentInfo, unknown>> | null, index: number): boolean {
   if (row?.id !== index + 1 || !isCount(row.area) || row.area === 0) return false;
+  const { category_id: category, isthing = false, score = 0 } = row;
+  if (category !== undefined && !isCount(category)) return false;
+  if (typeof isthing !== "boolean" || typeof score !== "number" || score < 0 || score > 1) return false;
   return Array.isArray(row.bbox) && row.bbox.length === 4 && row.bbox.every(isCount);
 }
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
+
+const color = z.int().min(0).max(255);
+const categorySchema = z.object({
+  id: count,
+  name: z.string().min(1),
+  isthing: z.boolean(),
+  color: z.tuple([color, color, color]),
+});
 
 /** A result's metadata.json, as far as the pipeline relies on it; it may hold more. */
 export const metadataSchema = z.object({
@@ -137,6 +148,8 @@ export const metadataSchema = z.object({
   formats: z.array(z.string()),
   segments: count,
   segments_info: z.custom<readonly SegmentInfo[]>(areSegmentRows, "not the rows of segments 1..n"),
+  /** The classes that segments can have; none for superpixels. */
+  categories: z.array(categorySchema),
   files: z.array(z.object({ name: z.string(), bytes: count })),
 });
 export type ResultMetadata = z.infer<typeof metadataSchema>;

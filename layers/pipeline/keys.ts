@@ -15,8 +15,15 @@ export const resultFileTypes = {
   "mean.png": "image/png",
   "segments.csv": "text/csv; charset=utf-8",
   "segments.coco.json": "application/json",
+  "polygons.coco.json": "application/json",
+  "panoptic.png": "image/png",
+  "panoptic.json": "application/json",
   "segments.geojson": "application/geo+json",
+  "segments.yolo.txt": "text/plain; charset=utf-8",
+  "classes.png": "image/png",
   "palette.png": "image/png",
+  "steps.png": "image/png",
+  "steps.json": "application/json",
   "metadata.json": "application/json",
 } as const;
 export type ResultFileName = keyof typeof resultFileTypes;

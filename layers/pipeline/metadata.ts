@@ -1,5 +1,5 @@
 import { ClustsegError } from "../segments/errors.js";
-import { superpixelSegmentsInfo } from "../segments/segments-info.js";
+import { segmentsInfo } from "../segments/segments-info.js";
 import { type ManifestLine, metadataSchema, parseDocument, type ResultMetadata, type RunRequest } from "./contracts.js";
 import { type ResultFileName, resultKey } from "./keys.js";
 import type { ObjectStore, SegmentedImage } from "./ports.js";
@@ -32,8 +32,8 @@ export function encodeMetadata(
     parameters: request.parameters,
     formats: request.formats,
     segments: image.segments.length,
-    segments_info: superpixelSegmentsInfo(image.segments),
-    categories: [],
+    segments_info: segmentsInfo(image.segments),
+    categories: image.categories ?? [],
     files: [...files].map(([name, body]) => ({ name, bytes: body.length })),
   };
   return utf8.encode(`${JSON.stringify(document)}\n`);

@@ -1,3 +1,4 @@
+import type { Category } from "../segments/categories.js";
 import type { Frame } from "../segments/frame.js";
 import type { SegmentRow } from "../segments/table.js";
 
@@ -91,6 +92,8 @@ export interface SegmentationRequest {
 export interface SegmentedImage {
   readonly frame: Frame;
   readonly segments: readonly SegmentRow[];
+  /** The classes that segments can have. @default none, as for superpixels */
+  readonly categories?: readonly Category[];
   /** Result files by name; names are those of `resultFileTypes`, metadata.json excepted: the pipeline writes that. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly ms: { readonly decode: number; readonly infer: number; readonly encode: number };

@@ -1,3 +1,4 @@
+import { type Category, classedSegments } from "./categories.js";
 import { ClustsegError } from "./errors.js";
 import type { SegmentRow } from "./table.js";
 
@@ -14,26 +15,38 @@ const COLUMNS = [
   "green",
   "blue",
 ] as const;
+/** Of the tasks that have classes; at the end, so that readers by position find the others where they are. */
+const CLASS_COLUMNS = ["category_id", "category", "isthing", "score"] as const;
 
 export interface CsvOptions {
+  /** Of the result: adds columns with class and score. @default none, as for superpixels */
+  readonly categories?: readonly Category[];
   /** Adds a first column `image` that holds this name in every row, always quoted. @default no such column */
   readonly image?: string;
   /** @default true */
   readonly header?: boolean;
 }
 
-/** A row as read back; `image` is there when the file has that column. */
+/** A row as read back; `image` is there when the file has that column, `category` when it has classes. */
 export interface CsvSegmentRow extends SegmentRow {
   readonly image?: string;
+  readonly category?: string;
 }
 
-/** The segment table as CSV (RFC 4180 quoting; lines end in a bare newline). */
+/**
+ * The segment table as CSV (RFC 4180 quoting; lines end in a bare newline).
+ *
+ * @throws ClustsegError SEGMENT_MAP_INVALID when a segment's class is none of the categories
+ */
 export function segmentsToCsv(rows: readonly SegmentRow[], options: CsvOptions = {}): string {
-  const prefix = options.image === undefined ? "" : `${quoted(options.image)},`;
-  const head = options.image === undefined ? COLUMNS : ["image", ...COLUMNS];
-  const lines = options.header === false ? [] : [head.join(",")];
-  for (const { id, area, bbox, centroid, color } of rows) {
-    lines.push(`${prefix}${id},${area},${bbox.join(",")},${centroid.join(",")},${color.join(",")}`);
+  const { image, categories = [] } = options;
+  const prefix = image === undefined ? "" : `${quoted(image)},`;
+  const lines = options.header === false ? [] : [columnsOf(image !== undefined, categories.length > 0).join(",")];
+  for (const { row, category } of classedSegments(rows, categories)) {
+    const { id, area, bbox, centroid, color, score } = row;
+    const kind =
+      categories.length === 0 ? "" : `,${category.id},${quoted(category.name)},${category.isthing},${score ?? ""}`;
+    lines.push(`${prefix}${id},${area},${bbox.join(",")},${centroid.join(",")},${color.join(",")}${kind}`);
   }
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
 }
@@ -46,17 +59,17 @@ export function segmentsToCsv(rows: readonly SegmentRow[], options: CsvOptions =
 export function segmentsFromCsv(text: string): CsvSegmentRow[] {
   const [head, ...records] = csvRecords(text);
   const named = head?.fields[0] === "image";
-  const expected = named ? ["image", ...COLUMNS] : [...COLUMNS];
+  const classed = head?.fields.at(-1) === CLASS_COLUMNS.at(-1);
+  const expected = columnsOf(named, classed);
   if (head === undefined || head.fields.join() !== expected.join()) {
     throw invalid(1, `the header is not ${COLUMNS.join(",")}`);
   }
   return records.map(({ fields, line }) => {
     if (fields.length !== expected.length) throw invalid(line, `${fields.length} fields instead of ${expected.length}`);
-    const values = fields.slice(named ? 1 : 0).map((field) => {
-      if (!/^\d+(\.\d+)?$/.test(field)) throw invalid(line, `"${field}" is not a number`);
-      return Number(field);
-    });
-    const [id, area, x, y, width, height, cx, cy, red, green, blue] = values;
+    const own = fields.slice(named ? 1 : 0);
+    const [id, area, x, y, width, height, cx, cy, red, green, blue] = own
+      .slice(0, COLUMNS.length)
+      .map((field) => numberOf(field, line));
     const row: SegmentRow = {
       id: id!,
       area: area!,
@@ -64,8 +77,26 @@ export function segmentsFromCsv(text: string): CsvSegmentRow[] {
       centroid: [cx!, cy!],
       color: [red!, green!, blue!],
     };
-    return named ? { image: fields[0]!, ...row } : row;
+    const kind = classed ? classOf(own.slice(COLUMNS.length), line) : {};
+    return { ...(named ? { image: fields[0]! } : {}), ...row, ...kind };
   });
+}
+
+function columnsOf(named: boolean, classed: boolean): string[] {
+  return [...(named ? ["image"] : []), ...COLUMNS, ...(classed ? CLASS_COLUMNS : [])];
+}
+
+function classOf([id, category, isThing, score]: readonly string[], line: number): Partial<CsvSegmentRow> {
+  // Spreadsheets write TRUE.
+  const thing = isThing!.toLowerCase();
+  if (thing !== "true" && thing !== "false") throw invalid(line, `"${isThing}" is neither true nor false`);
+  const certain = score === "" ? {} : { score: numberOf(score!, line) };
+  return { categoryId: numberOf(id!, line), category: category!, isThing: thing === "true", ...certain };
+}
+
+function numberOf(field: string, line: number): number {
+  if (!/^\d+(\.\d+)?(e-\d+)?$/i.test(field)) throw invalid(line, `"${field}" is not a number`);
+  return Number(field);
 }
 
 interface CsvRecord {

@@ -47,11 +47,13 @@ export const errorCodes = {
   CONFIG_INVALID: { fault: "user", retryable: false, about: "an environment variable or a setting has a bad value" },
   PARAMETER_INVALID: { fault: "user", retryable: false, about: "a parameter is out of its range" },
   FORMAT_UNKNOWN: { fault: "user", retryable: false, about: "no such output format" },
+  FORMAT_UNSUITABLE: { fault: "user", retryable: false, about: "the format cannot say what this task finds" },
   TASK_UNSUPPORTED: { fault: "user", retryable: false, about: "the model does not do this task" },
   SOURCE_NOT_FOUND: { fault: "user", retryable: false, about: "the file, folder, glob or list names nothing" },
   SOURCE_EMPTY: { fault: "user", retryable: false, about: "the source exists but holds no images" },
   SOURCE_LIST_INVALID: { fault: "user", retryable: false, about: "a list or inventory of images cannot be read" },
   RESULT_NOT_FOUND: { fault: "user", retryable: false, about: "no result lies at this place" },
+  RESULTS_MIXED: { fault: "user", retryable: false, about: "results of several models or tasks lie in one place" },
 
   // The model bundle and its runtime.
   MODEL_NOT_FOUND: { fault: "user", retryable: false, about: "no bundle by this name or at this path" },
@@ -71,6 +73,11 @@ export const errorCodes = {
   SEGMENT_LIMIT: { fault: "input", retryable: false, about: "more than 65,535 segments in one map" },
   SEGMENT_CSV_INVALID: { fault: "input", retryable: false, about: "a segments.csv does not have the expected rows" },
   SEGMENT_RLE_INVALID: { fault: "input", retryable: false, about: "a run-length string does not describe a mask" },
+  FORMAT_LIMIT: {
+    fault: "input",
+    retryable: false,
+    about: "more classes, objects or names than a format can tell apart",
+  },
   ENCODE_FAILED: { fault: "system", retryable: false, about: "a result file could not be encoded" },
 
   // Runs, and the documents that stages hand to each other.

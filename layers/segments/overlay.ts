@@ -33,6 +33,58 @@ export function overlayBoundaries(map: SegmentMap, rgb: Uint8Array, options: Ove
   return picture;
 }
 
+export interface SegmentOverlayOptions {
+  /** How much of a segment's colour covers the image: 0 nothing, 1 all. @default 0.5 */
+  readonly opacity?: number;
+  /** Width of the outlines in pixels. @default grows with the image, see `lineThickness` */
+  readonly thickness?: number;
+}
+
+/**
+ * Lays each segment's colour over the image, and its outline in the full colour; pixels of no segment, and of those without a
+ * colour, stay as they are.
+ *
+ * @param rgb interleaved RGB of the map's frame; left as it is
+ * @param colors of the segments, entry `id` (`segmentColors`)
+ * @returns a new interleaved RGB picture of the same size
+ * @throws ClustsegError SEGMENT_MAP_INVALID when `rgb` has another size
+ */
+export function overlaySegments(
+  map: SegmentMap,
+  rgb: Uint8Array,
+  colors: readonly (Rgb | undefined)[],
+  options: SegmentOverlayOptions = {},
+): Uint8Array {
+  assertSameFrame(map, rgb);
+  const { ids, width, height, segments } = map;
+  const share = Math.round(256 * Math.min(1, Math.max(0, options.opacity ?? 0.5)));
+  const thickness = Math.max(1, Math.round(options.thickness ?? lineThickness(width, height)));
+  const lines = thickenMask(boundaryMask(map), width, height, thickness);
+  const palette = new Uint8Array(3 * (segments + 1));
+  const visible = new Uint8Array(segments + 1);
+  for (let id = 1; id <= segments; id++) {
+    const color = colors[id];
+    if (color === undefined) continue;
+    palette.set(color, 3 * id);
+    visible[id] = 1;
+  }
+  const picture = new Uint8Array(rgb);
+  for (let i = 0; i < ids.length; i++) {
+    let id = ids[i]!;
+    if (visible[id] === 0 && lines[i] === 1) {
+      // The border with what has no colour is drawn by the segment that has one, wherever the line falls.
+      const right = (i + 1) % width === 0 ? 0 : ids[i + 1]!;
+      id = visible[right] === 1 ? right : (ids[i + width] ?? 0);
+    }
+    if (visible[id] === 0) continue;
+    const own = lines[i] === 1 ? 256 : share;
+    for (let c = 3 * i, p = 3 * id; c < 3 * i + 3; c++, p++) {
+      picture[c] = (palette[p]! * own + picture[c]! * (256 - own) + 128) >> 8;
+    }
+  }
+  return picture;
+}
+
 /** One pixel of line for each 800 of the longer side, so that lines survive when a large picture is shown small. */
 export function lineThickness(width: number, height: number): number {
   return Math.max(1, Math.round(Math.max(width, height) / 800));

@@ -1,9 +1,6 @@
 import type { SegmentRow } from "./table.js";
 
-/**
- * One row of `segments_info`, in COCO's names. `category_id`, `isthing` and `score` come with the tasks that have classes;
- * superpixels have none, and carry `centroid` and `mean_color` instead.
- */
+/** One row of `segments_info`, in COCO's names. `category_id`, `isthing` and `score` come with the tasks that have classes. */
 export interface SegmentInfo {
   readonly id: number;
   readonly area: number;
@@ -18,7 +15,16 @@ export interface SegmentInfo {
   readonly mean_color?: readonly [red: number, green: number, blue: number];
 }
 
-/** The `segments_info` of a superpixel result; keys in a fixed order, so that equal results are equal bytes. */
-export function superpixelSegmentsInfo(rows: readonly SegmentRow[]): SegmentInfo[] {
-  return rows.map(({ id, area, bbox, centroid, color }) => ({ id, area, bbox, centroid, mean_color: color }));
+/** The `segments_info` of a result of any task; keys in a fixed order, so that equal results are equal bytes. */
+export function segmentsInfo(rows: readonly SegmentRow[]): SegmentInfo[] {
+  return rows.map(({ id, area, bbox, centroid, color, categoryId, isThing, score }) => ({
+    id,
+    ...(categoryId === undefined ? {} : { category_id: categoryId }),
+    ...(isThing === undefined ? {} : { isthing: isThing }),
+    ...(score === undefined ? {} : { score }),
+    area,
+    bbox,
+    centroid,
+    mean_color: color,
+  }));
 }

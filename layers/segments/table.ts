@@ -1,8 +1,17 @@
 import { ClustsegError } from "./errors.js";
 import { assertSameFrame, type SegmentMap } from "./segment-map.js";
 
-/** What is known of one segment from the map and the image alone. */
-export interface SegmentRow {
+/** What a segment is said to be, in the tasks that have classes. */
+export interface SegmentClass {
+  readonly categoryId: number;
+  /** Is its class one of things, which can be counted? */
+  readonly isThing: boolean;
+  /** Calibrated probability, 0..1, that the segment is what it is said to be. */
+  readonly score: number;
+}
+
+/** What is known of one segment: from the map and the image, and, where the task has classes, from the model. */
+export interface SegmentRow extends Partial<SegmentClass> {
   readonly id: number;
   /** Pixels. */
   readonly area: number;
@@ -12,11 +21,6 @@ export interface SegmentRow {
   readonly centroid: readonly [x: number, y: number];
   /** Mean red, green, blue, rounded to 0..255. */
   readonly color: readonly [red: number, green: number, blue: number];
-  /** Of the segment's class, and whether that is a thing; superpixels have neither. */
-  readonly categoryId?: number;
-  readonly isThing?: boolean;
-  /** Calibrated probability, 0..1, that the segment is what it is said to be; superpixels have none. */
-  readonly score?: number;
 }
 
 /**
@@ -87,6 +91,27 @@ export function segmentTable(map: SegmentMap, rgb: Uint8Array): SegmentRow[] {
     });
   }
   return rows;
+}
+
+/**
+ * `segmentTable` with what each segment is said to be.
+ *
+ * @param classes one for each segment, in order of id; none for superpixels
+ * @throws ClustsegError SEGMENT_MAP_INVALID when there are more or fewer of them than segments
+ */
+export function classifiedTable(
+  map: SegmentMap,
+  rgb: Uint8Array,
+  classes: readonly SegmentClass[] | undefined,
+): SegmentRow[] {
+  const rows = segmentTable(map, rgb);
+  if (classes === undefined) return rows;
+  if (classes.length !== rows.length) {
+    throw new ClustsegError("SEGMENT_MAP_INVALID", `${classes.length} classes for ${rows.length} segments`, {
+      hint: "Pass the classes that came with this segment map.",
+    });
+  }
+  return rows.map((row, i) => ({ ...row, ...classes[i]! }));
 }
 
 /**

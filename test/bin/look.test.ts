@@ -44,7 +44,7 @@ describe("clustseg models", () => {
     const { code, stdout } = await clustseg(root, "models");
 
     expect(code).toBe(0);
-    expect(stdout).toMatch(/clustseg-superpixel +\d+\.\d+\.\d+ +superpixel +[\d.]+ MiB/);
+    expect(stdout).toMatch(/clustseg-superpixel +\d+\.\d+\.\d+ +superpixel +none +[\d.]+ MiB/);
   });
 
   it("gives model.json as it is with --json", async () => {

@@ -16,6 +16,8 @@ afterEach(() => rm(folder, { recursive: true }));
 
 type Json = Record<string, unknown>;
 
+const grass = { id: 1, name: "grass", isthing: false, color: [0, 99, 0] };
+
 /** Changes model.json of the copy. */
 async function edit(change: (manifest: Json & { graph: Json; input: Json }) => void): Promise<void> {
   const file = path.join(folder, "model.json");
@@ -73,6 +75,23 @@ describe("model.json that does not match its schema is refused, and the message 
     ["a digest that is none", (m) => Object.assign(m.graph, { sha256: "abc" }), "graph.sha256"],
     ["an unknown task", (m) => Object.assign(m, { tasks: ["depth"] }), "tasks"],
     ["an unknown key", (m) => Object.assign(m, { taks: [] }), "taks"],
+    ["a task twice", (m) => Object.assign(m, { tasks: ["superpixel", "superpixel"] }), "tasks"],
+    ["superpixels without cells", (m) => Object.assign(m.input, { cell_size: undefined }), "input.cell_size"],
+    ["no default for superpixels", (m) => Object.assign(m, { defaults: { min_area_ratio: 0 } }), "superpixels"],
+    ["a task with classes, but none", (m) => Object.assign(m, { tasks: ["semantic"] }), "classes"],
+    [
+      "a task with classes without its defaults",
+      (m) => Object.assign(m, { tasks: ["instance"] }),
+      "defaults.threshold",
+    ],
+    ["two classes with one id", (m) => Object.assign(m, { classes: [grass, grass] }), "classes: two have one id"],
+    ["instances of stuff", (m) => Object.assign(m, { tasks: ["instance"], classes: [grass] }), "a thing"],
+    ["a scale that is none", (m) => Object.assign(m.input, { scale: { mode: "fit" } }), "input.scale.long_side"],
+    [
+      "tiles that are nothing but overlap",
+      (m) => Object.assign(m.input, { mask_tile: { side: 96, overlap: 96 } }),
+      "input.mask_tile",
+    ],
     ["cells upside down", (m) => Object.assign(m.input, { cell_size: { min: 9, max: 4 } }), "input.cell_size"],
     [
       "default superpixels of 0",
@@ -113,10 +132,27 @@ describe("a manifest and a graph that do not belong together", () => {
     await expect(openModel(folder)).rejects.toMatchObject({ code: "MODEL_INCOMPATIBLE" });
   });
 
-  test("a task that this version does not run", async () => {
-    await edit((manifest) => Object.assign(manifest, { tasks: ["semantic"] }));
+  test("inputs that this version does not feed", async () => {
+    await edit(({ graph }) => {
+      Object.assign(graph, { inputs: [...(graph["inputs"] as Json[]), { name: "depth", type: "uint8", shape: [1] }] });
+    });
 
-    await expect(openModel(folder)).rejects.toMatchObject({ code: "TASK_UNSUPPORTED" });
+    await expect(openModel(folder)).rejects.toMatchObject({
+      code: "MODEL_INCOMPATIBLE",
+      message: expect.stringContaining("depth"),
+    });
+  });
+
+  test("a task with classes, of a graph that gives none", async () => {
+    const thing = { id: 1, name: "cell", isthing: true, color: [1, 2, 3] };
+    await edit((manifest) =>
+      Object.assign(manifest, { tasks: ["semantic"], classes: [thing], defaults: { min_area: 8 } }),
+    );
+
+    await expect(openModel(folder)).rejects.toMatchObject({
+      code: "MODEL_INCOMPATIBLE",
+      message: expect.stringContaining("class_id, score"),
+    });
   });
 });
 

@@ -45,10 +45,10 @@ afterAll(() => model.close());
 
 describe.each([1, 2, 3, 4, 5, 6, 7, 8])("EXIF orientation %i", (orientation) => {
   test.each(["png", "webp", "tiff"] as const)("%s: pixels are upright and the mask lies on them", async (format) => {
-    const expected = await model.segment(await decodeImage(await stored(1, format)), { superpixels: 24 });
+    const { map: expected } = await model.segment(await decodeImage(await stored(1, format)), { superpixels: 24 });
 
     const image = await decodeImage(await stored(orientation, format));
-    const map = await model.segment(image, { superpixels: 24 });
+    const { map } = await model.segment(image, { superpixels: 24 });
 
     expect(image.frame).toMatchObject({ width, height, orientation });
     expect(sameBytes(image.data, upright)).toBe(true);

@@ -16,7 +16,7 @@ it("several workers give what one gives, whichever takes an image", async () => 
   const images = [90, 120, 75, 110].map((width, seed) => decoded(scene(width, 64, seed + 1), width, 64));
   const together = await Promise.all(images.map((image) => pool.segment(image, { superpixels: 30 })));
   for (const [i, image] of images.entries()) {
-    expect(together[i]?.ids).toEqual((await one.segment(image, { superpixels: 30 })).ids);
+    expect(together[i]?.map.ids).toEqual((await one.segment(image, { superpixels: 30 })).map.ids);
   }
 });
 

@@ -7,7 +7,7 @@ import { runTiles } from "../../layers/model/tiles.js";
 import { decoded, scene } from "./pictures.js";
 
 const { manifest } = await loadBundle(await findBundle());
-const { tile } = manifest.input;
+const tile = manifest.input.tile!;
 
 describe("the bundle that ships", () => {
   let runner: GraphRunner;
@@ -33,9 +33,9 @@ describe("the bundle that ships", () => {
     const [width, height] = [1280, 640];
     const grid = { rows: 32, columns: 64 };
     const rgb = scene(width, height, 5);
-    const whole = await runTiles(runner, rgb, { width, height }, grid, { ...tile, max_pixels: 1e9 });
+    const whole = await runTiles(runner, rgb, { width, height }, { grid, policy: { ...tile, max_pixels: 1e9 } });
 
-    const tiled = await runTiles(runner, rgb, { width, height }, grid, { ...tile, max_pixels: 400_000 });
+    const tiled = await runTiles(runner, rgb, { width, height }, { grid, policy: { ...tile, max_pixels: 400_000 } });
 
     let same = 0;
     for (let i = 0; i < whole.labels.length; i++) if (whole.labels[i] === tiled.labels[i]) same++;

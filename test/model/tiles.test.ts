@@ -85,9 +85,9 @@ describe("seams do not show", () => {
   afterAll(() => runner.close());
 
   test("labels are those of the untiled picture on at least 99 % of the pixels, ids included", async () => {
-    const whole = await runTiles(runner, rgb, { width, height }, grid, { ...policy, max_pixels: 1e9 });
+    const whole = await runTiles(runner, rgb, { width, height }, { grid, policy: { ...policy, max_pixels: 1e9 } });
 
-    const tiled = await runTiles(runner, rgb, { width, height }, grid, policy);
+    const tiled = await runTiles(runner, rgb, { width, height }, { grid, policy });
 
     let same = 0;
     for (let i = 0; i < whole.labels.length; i++) if (whole.labels[i] === tiled.labels[i]) same++;
@@ -95,7 +95,7 @@ describe("seams do not show", () => {
   });
 
   test("superpixels do not end on seams more than beside them, and many cross", async () => {
-    const { labels } = await runTiles(runner, rgb, { width, height }, grid, policy);
+    const { labels } = await runTiles(runner, rgb, { width, height }, { grid, policy });
 
     const seams = new Set(planTiles(grid, { width, height }, policy).map(({ core }) => core.x));
     seams.delete(0);

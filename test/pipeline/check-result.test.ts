@@ -16,6 +16,7 @@ async function result(changes: Partial<ResultMetadata> = {}, ids = "1122") {
     frame: { width: 4, height: 1 },
     segments: 2,
     segments_info: [segment(1, 0), segment(2, 2)],
+    categories: [],
     files: [{ name: "segments.png", bytes: 4 }],
     ...changes,
   } as unknown as ResultMetadata;
@@ -26,12 +27,29 @@ async function result(changes: Partial<ResultMetadata> = {}, ids = "1122") {
   return checks.filter(({ ok }) => !ok).map(({ what, found }) => `${what}: ${found}`);
 }
 
+const grass = { id: 3, name: "grass", isthing: false, color: [0, 99, 0] as [number, number, number] };
+const classed = (first: number, second: number, task = "panoptic"): Partial<ResultMetadata> => ({
+  task,
+  categories: [grass, { ...grass, id: 4, name: "cow", isthing: true }],
+  segments_info: [
+    { id: 1, area: 2, bbox: [0, 0, 2, 1], category_id: first, isthing: false, score: 0.5 },
+    { id: 2, area: 2, bbox: [2, 0, 2, 1], category_id: second, isthing: false, score: 0.5 },
+  ],
+});
+
 describe("a result", () => {
   it("agrees with itself when it is whole", async () => {
     expect(await result()).toEqual([]);
   });
 
+  it("agrees with itself when its segments have classes of its list", async () => {
+    expect(await result(classed(3, 3))).toEqual([]);
+    expect(await result(classed(3, 4, "semantic"))).toEqual([]);
+  });
+
   it.each([
+    ["a class that is not in the list", classed(3, 5), "1122", /segment 2 has 5/],
+    ["a semantic class in two segments", classed(3, 3, "semantic"), "1122", /a class has two segments/],
     ["ids with gaps", {}, "1133", /without gaps/],
     ["another area", {}, "1222", /segment 1 has 1 pixels/],
     ["another number of segments", { segments: 3 }, "1122", /2 instead of 3/],

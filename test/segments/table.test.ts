@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { segmentMapFromIds } from "../../layers/segments/segment-map.js";
-import { superpixelSegmentsInfo } from "../../layers/segments/segments-info.js";
-import { segmentTable } from "../../layers/segments/table.js";
+import { segmentsInfo } from "../../layers/segments/segments-info.js";
+import { classifiedTable, segmentTable } from "../../layers/segments/table.js";
 import { segmentMapsWithPixels } from "./maps.js";
 
 describe("segmentTable", () => {
@@ -60,11 +60,34 @@ describe("segmentTable", () => {
   });
 });
 
-describe("superpixelSegmentsInfo", () => {
+describe("segmentsInfo", () => {
   it("names things as COCO does, has no category, and always writes its keys in one order", () => {
     const row = { color: [1, 2, 3], centroid: [0.5, 0], bbox: [0, 0, 2, 1], area: 2, id: 1 } as const;
-    expect(JSON.stringify(superpixelSegmentsInfo([row]))).toBe(
+    expect(JSON.stringify(segmentsInfo([row]))).toBe(
       '[{"id":1,"area":2,"bbox":[0,0,2,1],"centroid":[0.5,0],"mean_color":[1,2,3]}]',
+    );
+  });
+});
+
+describe("classifiedTable", () => {
+  const map = segmentMapFromIds(Uint16Array.from([1, 2]), 2, 1);
+  const rgb = new Uint8Array(6);
+  const cow = { categoryId: 7, isThing: true, score: 0.5 };
+  const grass = { categoryId: 1, isThing: false, score: 0.25 };
+
+  it("puts class and score beside what the map and the image tell; superpixels have none", () => {
+    const plain = segmentTable(map, rgb);
+
+    expect(classifiedTable(map, rgb, [cow, grass])).toEqual([
+      { ...plain[0], ...cow },
+      { ...plain[1], ...grass },
+    ]);
+    expect(classifiedTable(map, rgb, undefined)).toEqual(plain);
+  });
+
+  it("refuses more classes than segments", () => {
+    expect(() => classifiedTable(map, rgb, [cow, grass, cow])).toThrow(
+      expect.objectContaining({ code: "SEGMENT_MAP_INVALID" }),
     );
   });
 });

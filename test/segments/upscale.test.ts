@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { segmentMapFromIds } from "../../layers/segments/segment-map.js";
-import { upscaleLabels, upscaleSegmentMap } from "../../layers/segments/upscale.js";
+import { type Size, smoothLabels, upscaleLabels, upscaleSegmentMap } from "../../layers/segments/upscale.js";
 import { segmentMaps } from "./maps.js";
 
 describe("upscaleSegmentMap", () => {
@@ -51,3 +51,60 @@ describe("upscaleSegmentMap", () => {
     );
   });
 });
+
+describe("smoothLabels", () => {
+  it("makes a staircase of single pixels of one of large steps", () => {
+    const labels = Uint16Array.from([1, 2, 2, 2, 1, 1, 2, 2, 1, 1, 1, 2, 1, 1, 1, 1]);
+
+    const large = smoothLabels(labels, { width: 4, height: 4 }, { width: 12, height: 12 });
+
+    const ones = Array.from({ length: 12 }, (_, y) => large.subarray(y * 12, y * 12 + 12).indexOf(2));
+    expect(ones).toEqual([3, 3, 4, 5, 6, 7, 8, 9, 10, -1, -1, -1]);
+  });
+
+  it("takes the label with the most weight of the four that bilinear interpolation mixes, ties to the first", () => {
+    const side = fc.integer({ min: 1, max: 7 });
+    const sizes = fc.record({ width: side, height: side });
+    const larger = fc.record({ width: fc.integer({ min: 1, max: 20 }), height: fc.integer({ min: 1, max: 20 }) });
+    fc.assert(
+      fc.property(sizes, larger, fc.infiniteStream(fc.integer({ min: 0, max: 3 })), (from, to, stream) => {
+        const labels = Uint16Array.from({ length: from.width * from.height }, () => stream.next().value ?? 0);
+
+        const scaled = smoothLabels(labels, from, to);
+
+        for (const [i, label] of scaled.entries()) {
+          expect(label).toBe(heaviest(labels, from, to, i % to.width, Math.floor(i / to.width)));
+        }
+      }),
+    );
+  });
+
+  it("leaves labels of the same size as they are", () => {
+    const labels = Uint16Array.from([5, 6, 65_535, 5, 0, 1]);
+
+    expect(smoothLabels(labels, { width: 3, height: 2 }, { width: 3, height: 2 })).toEqual(labels);
+  });
+});
+
+/** By fractions: bigints, as a tie must be one here, too. */
+function heaviest(labels: Uint16Array, from: Size, to: Size, x: number, y: number): number {
+  const corners = (place: number, old: number, size: number): [number, bigint][] => {
+    const at = BigInt((2 * place + 1) * old - size); // in parts of 2 size
+    const parts = BigInt(2 * size);
+    const before = at < 0n ? -1n : at / parts;
+    const clamp = (index: bigint) => Math.min(Math.max(Number(index), 0), old - 1);
+    return [
+      [clamp(before), parts - (at - before * parts)],
+      [clamp(before + 1n), at - before * parts],
+    ];
+  };
+  const weights = new Map<number, bigint>();
+  for (const [row, high] of corners(y, from.height, to.height)) {
+    for (const [column, wide] of corners(x, from.width, to.width)) {
+      const label = labels[row * from.width + column]!;
+      weights.set(label, (weights.get(label) ?? 0n) + high * wide);
+    }
+  }
+  const most = [...weights.values()].reduce((a, b) => (b > a ? b : a));
+  return [...weights].find(([, weight]) => weight === most)![0];
+}

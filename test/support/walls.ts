@@ -13,6 +13,8 @@ interface Room {
   readonly node?: readonly string[] | "any";
   /** Runs in any JavaScript engine: no `process`, no `Buffer`, no network of its own. */
   readonly pure?: boolean;
+  /** Runs in a browser: its network is what the browser lets it have, but there is no `process` and no `Buffer`. */
+  readonly browser?: boolean;
   /** The outer edge: the only place where the environment may be read. */
   readonly edge?: boolean;
   readonly why: string;
@@ -64,6 +66,20 @@ export const rooms: Readonly<Record<string, Room>> = {
     node: "any",
     why: "storage implements the pipeline's ObjectStore, tells what lands in a folder, and knows nothing else of the pipeline than its keys",
   },
+  "layers/viewer/page": {
+    rooms: ["layers/segments"],
+    types: ["layers/viewer/wire"],
+    packages: [],
+    node: [],
+    browser: true,
+    why: "the page runs in a browser: it stands on nothing of Node, on no package, and knows of the server what is in wire.ts",
+  },
+  "layers/viewer": {
+    rooms: ["layers/segments", "layers/pipeline"],
+    packages: ["zod"],
+    node: "any",
+    why: "viewer shows what a results store holds, against the port: it decodes nothing, runs no model and knows no cloud",
+  },
   functions: {
     rooms: ["layers/segments", "layers/pipeline", "layers/model", "layers/storage"],
     packages: "any",
@@ -72,7 +88,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     why: "a function is thin: it stands on the layers, and on no other function",
   },
   bin: {
-    rooms: ["layers/segments", "layers/pipeline", "layers/model", "layers/storage"],
+    rooms: ["layers/segments", "layers/pipeline", "layers/model", "layers/storage", "layers/viewer"],
     packages: "any",
     node: "any",
     edge: true,
@@ -89,12 +105,15 @@ export const rooms: Readonly<Record<string, Room>> = {
 
 /** Re-exports what people who install the package may use; to us it would only hide where things live. */
 const publicFace = "layers/model/index.ts";
-const impureGlobals = ["process", "Buffer", "fetch", "WebSocket", "XMLHttpRequest", "require"];
+const nodeGlobals = ["process", "Buffer", "require"];
+const impureGlobals = [...nodeGlobals, "fetch", "WebSocket", "XMLHttpRequest"];
 const environment = ["process.env", "globalThis.process.env"];
 
 /** The room of a path, or undefined for what is outside all rooms (tests, benches, scripts). Each function is a room of its own. */
 function roomOf(path: string): string | undefined {
-  const name = Object.keys(rooms).find((room) => path.startsWith(`${room}/`));
+  const [name] = Object.keys(rooms)
+    .filter((room) => path.startsWith(`${room}/`))
+    .sort((a, b) => b.length - a.length);
   return name === "functions" ? path.split("/").slice(0, 2).join("/") : name;
 }
 
@@ -136,9 +155,8 @@ async function judgeGlobals(file: string, text: string): Promise<readonly string
   if (!rule.edge && (await readGlobals(text, environment)).length > 0) {
     found.push(`${file} reads process.env: only bin/, functions/ and infra/ do, once, and pass on what they parsed`);
   }
-  if (rule.pure) {
-    for (const name of await readGlobals(text, impureGlobals)) found.push(`${file} uses ${name}: ${rule.why}`);
-  }
+  const closed = rule.pure ? impureGlobals : rule.browser ? nodeGlobals : [];
+  for (const name of await readGlobals(text, closed)) found.push(`${file} uses ${name}: ${rule.why}`);
   return found;
 }
 

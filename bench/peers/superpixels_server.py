@@ -11,17 +11,14 @@ are also the ones whose quality is measured.
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import os
 import platform
 import sys
 import time
 from pathlib import Path
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"
+from line_protocol import open_replies, requests
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "training"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
 
 
 def available(names: list[str]) -> tuple[dict, list[dict], list[dict]]:
@@ -50,18 +47,11 @@ def available(names: list[str]) -> tuple[dict, list[dict], list[dict]]:
 
 
 def main() -> None:
-    # What a library prints would break the protocol, so it goes to stderr.
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-
-    def reply(document: dict) -> None:
-        print(json.dumps(document), file=replies, flush=True)
-
+    reply = open_replies()
     segments, present, missing = available(sys.argv[1].split(","))
     reply({"python": platform.python_version(), "peers": present, "missing": missing})
     image = None
-    for line in sys.stdin:
-        request = json.loads(line)
+    for request in requests():
         if "load" in request:
             import numpy as np
 
