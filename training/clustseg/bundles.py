@@ -8,6 +8,8 @@ from .readers.camvid import CATEGORIES as STREET
 from .readers.dsb2018 import CATEGORIES as NUCLEI
 from .readers.voc import CATEGORIES as PHOTO
 from .samples import Category
+from .grid import CELL_MULTIPLE, MAX_CELL, MIN_CELL
+from .train_shared import MIN_AREA_RATIO
 from .universal import UniversalClustSeg
 
 VERSION = "1.0.0"
@@ -66,21 +68,28 @@ BUNDLES = {
 }
 
 
-def bundle_manifest(text: BundleText, network: UniversalClustSeg, graph: dict, about: dict) -> dict:
-    """model.json without its metrics. `graph`: the file, its digest and tensors; `about`: minutes and steps of training."""
+def bundle_manifest(text: BundleText, network: UniversalClustSeg, graph: dict, about: dict, superpixels: bool = False) -> dict:
+    """model.json without its metrics. `graph`: the file, its digest and tensors; `about`: minutes and steps of training;
+    `superpixels`: the graph has that task too."""
     config = network.config
+    tasks, defaults = list(config.tasks), dict(text.defaults)
     inputs: dict[str, object] = {"color": "RGB", "multiple": 1, "min_side": 1, "scale": text.scale}
     if text.mask_tile is not None:
         inputs["mask_tile"] = text.mask_tile
+    if superpixels:
+        tasks.append("superpixel")
+        inputs["cell_size"] = {"min": MIN_CELL, "max": MAX_CELL, "multiple": CELL_MULTIPLE}
+        inputs["tile"] = {"max_pixels": 1_500_000, "overlap_cells": 3, "overlap_pixels": 192, "align": config.deepest_stride}
+        defaults |= {"superpixels": 300, "min_area_ratio": MIN_AREA_RATIO}
     return {
         "schema": "clustseg.bundle/1",
         "name": text.name,
         "version": VERSION,
-        "tasks": list(config.tasks),
+        "tasks": tasks,
         "graph": graph,
         "classes": [dict(category) for category in text.categories],
         "input": inputs,
-        "defaults": text.defaults,
+        "defaults": defaults,
         "training": {
             "data": text.data,
             "split": "train",

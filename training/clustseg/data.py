@@ -71,9 +71,17 @@ class SuperpixelBatches:
     """Endless batches, a few prepared ahead by one thread. Same seed, same batches."""
 
     def __init__(
-        self, photographs: list[Photograph], batch: int, crop: int, classes: int, seed: int, ahead: int = 4
+        self,
+        photographs: list[Photograph],
+        batch: int,
+        crop: int,
+        classes: int,
+        seed: int,
+        ahead: int = 4,
+        scale: tuple[float, float] = (0.7, 1.7),
     ) -> None:
         self.photographs, self.batch, self.crop, self.classes = photographs, batch, crop, classes
+        self.scale = scale
         self.random = np.random.default_rng(seed)
         self._ready: queue.Queue[Batch] = queue.Queue(ahead)
         threading.Thread(target=self._fill, daemon=True).start()
@@ -105,7 +113,7 @@ class SuperpixelBatches:
         if self.random.random() < 0.5:
             image, labels = (x.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for x in (image, labels))
         least = max(width / image.width, height / image.height)
-        scale = max(least, float(np.exp(self.random.uniform(np.log(0.7), np.log(1.7)))))
+        scale = max(least, float(np.exp(self.random.uniform(*np.log(self.scale)))))
         # Crop first, in the source's pixels, so that only what is kept is resampled.
         source_width, source_height = min(image.width, width / scale), min(image.height, height / scale)
         left = self.random.uniform(0, image.width - source_width)

@@ -1,7 +1,4 @@
-"""Measures a mask network or an exported bundle on a split, with what the runtime does after the graph.
-
-    python -m clustseg.evaluate_masks --recipe street --bundle ../models/clustseg-street --split test --json results/….json
-"""
+"""Measures a mask network in training, with what the runtime does after the graph; bundles: clustseg.evaluate."""
 
 from __future__ import annotations
 
@@ -24,13 +21,15 @@ Graph = Callable[[np.ndarray, str], tuple[np.ndarray, np.ndarray, np.ndarray]]
 def graph_of(network: UniversalClustSeg, recipe: Recipe, threshold: float, mask_threshold: float = 0.0) -> Graph:
     """The network in PyTorch."""
     tasks = {"semantic" if task == "semantic" else "panoptic" for task in recipe.config.tasks}
-    heads = {task: MaskInference(network, task, recipe.normalise).eval() for task in tasks}
+    device = next(network.parameters()).device
+    heads = {task: MaskInference(network, task, recipe.normalise).eval().to(device) for task in tasks}
 
     @torch.no_grad()
     def run(image: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         head = heads["semantic" if task == "semantic" else "panoptic"]
-        found = head(torch.from_numpy(image.copy())[None], torch.tensor([threshold]), torch.tensor([mask_threshold]))
-        return found.labels[0].numpy(), found.class_id[0].numpy(), found.score[0].numpy()
+        thresholds = torch.tensor([[threshold], [mask_threshold]], device=device)
+        found = head(torch.from_numpy(image.copy())[None].to(device), *thresholds)
+        return found.labels[0].cpu().numpy(), found.class_id[0].cpu().numpy(), found.score[0].cpu().numpy()
 
     return run
 
@@ -41,7 +40,9 @@ def segments_of(
     """Segments int32 [H, W] (-1 = none) and their classes. Pieces below `min_area`, and those of a thing below a tenth of its
     largest, go to the label that most surrounds them, as in layers/segments."""
     labels = labels.astype(np.int64)
-    labels = without_specks(labels, class_id, things, min_area)
+    # Where objects are not told apart, nothing is known of how many pieces they should have.
+    countable = (False,) * len(things) if task == "semantic" else things
+    labels = without_specks(labels, class_id, countable, min_area)
     segments = np.full(labels.shape, -1, np.int32)
     classes: list[int] = []
     stuff: dict[int, int] = {}
@@ -127,6 +128,8 @@ def evaluate_graph(
 
 
 def evaluate_masks(network: UniversalClustSeg, recipe: Recipe, samples: Samples, limit: int | None) -> dict[str, float]:
-    """A few figures for the training log."""
+    """A few figures for the training log, of images small enough to be seen whole."""
+    small = [index for index in range(len(samples)) if samples[index].segments.size < 300_000]
+    samples = samples.subset(small)
     results = evaluate_graph(graph_of(network, recipe, threshold=0.5), recipe, samples, limit)
     return {f"{task}_{name}": value for task, result in results.items() for name, value in result.items() if isinstance(value, float)}

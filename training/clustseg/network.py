@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .color import RgbToLab
 from .decoder import PixelDecoder
-from .encoder import EfficientNetLite
+from .encoders import build_encoder
 from .grid import CELL_MULTIPLE, cell_positions, cell_size, from_cells, grid_positions, grid_tensor, to_cells
 from .rca import GridNeighbourhood, IndexedGridNeighbourhood, RecurrentCrossAttention
 from .starts import GridStart
@@ -34,9 +34,11 @@ class SuperpixelConfig:
     start: str = "grid"
     similarity: str = "gaussian"
     attention: str = "rca"
+    m_step: str = "mean"
 
     def to_dict(self) -> dict[str, object]:
-        return asdict(self)
+        """For a checkpoint. What came later is left out where it has its default, as older checkpoints have it."""
+        return {name: value for name, value in asdict(self).items() if name != "m_step" or value != "mean"}
 
     @staticmethod
     def from_dict(values: dict) -> "SuperpixelConfig":
@@ -52,7 +54,7 @@ class ClustSeg(nn.Module):
     def __init__(self, config: SuperpixelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = EfficientNetLite(config.encoder, config.deepest_stride)
+        self.encoder = build_encoder(config.encoder, config.deepest_stride)
         self.lab = RgbToLab()
         self.decoder = PixelDecoder(self.encoder.channels, config.widths, colour_channels=3, whole_stride=CELL_MULTIPLE)
 
@@ -70,16 +72,18 @@ class ClustSeg(nn.Module):
 class SuperpixelClustSeg(nn.Module):
     """Superpixels: grid start, RCA over the 3 x 3 nearest seeds at each level."""
 
-    def __init__(self, config: SuperpixelConfig = SuperpixelConfig()) -> None:
+    def __init__(self, config: SuperpixelConfig = SuperpixelConfig(), backbone: nn.Module | None = None) -> None:
+        """`backbone`: another network's features, in ClustSeg's form (shared_superpixels.py)."""
         super().__init__()
         self.config = config
-        self.backbone = ClustSeg(config)
+        self.backbone = ClustSeg(config) if backbone is None else backbone
         pixel_channels = [config.widths[stride] + 3 for stride in config.levels]
         self.start = GridStart(pixel_channels[0], config.centre_channels, config.start)
         self.layers = nn.ModuleList(
             RecurrentCrossAttention(
-                config.centre_channels, channels, config.key_channels, config.steps, config.similarity, config.attention
-            )
+                config.centre_channels, channels, config.key_channels, config.steps, config.similarity, config.attention,
+                m_step=config.m_step,
+            )  # fmt: skip
             for channels in pixel_channels
         )
         self.neighbourhood = GridNeighbourhood()
@@ -89,9 +93,14 @@ class SuperpixelClustSeg(nn.Module):
 
         Returns (stride, logits [N, R, C, 9, P]) of every E-step, in order; the last one is the result.
         """
-        features = self.backbone(image)
+        return self.cluster(self.backbone(image), rows, columns, steps)
+
+    def cluster(
+        self, features: dict[int, tuple[Tensor, Tensor]], rows: int | Tensor, columns: int | Tensor, steps: int | None = None
+    ) -> list[tuple[int, Tensor]]:
+        """The E-steps on a backbone's features."""
         # Clustering stays in single precision under autocast: its scores are differences of large numbers.
-        with torch.autocast(image.device.type, enabled=False):
+        with torch.autocast(features[self.config.levels[0]][1].device.type, enabled=False):
             return self._cluster(features, rows, columns, steps)
 
     def _cluster(
@@ -114,30 +123,90 @@ class SuperpixelClustSeg(nn.Module):
         return out
 
     def segment(self, image: Tensor, superpixels: Tensor, grid: Tensor, steps: int | None = None) -> Tensor:
-        """What the exported graph computes: any H, W and K.
+        """Superpixels of an image of any size.
 
         image uint8 [N, H, W, 3]; superpixels int64 [1]; grid int64 [2], (0, 0) to choose rows and columns from
         `superpixels`. Returns seed indices row * columns + column as int32 [N, H, W].
         """
-        height, width = image.shape[1], image.shape[2]
-        size = torch.stack([torch.as_tensor(height), torch.as_tensor(width)]).long()
-        chosen = torch.where(grid > 0, grid, grid_tensor(superpixels, size))
-        cell = cell_size(size, chosen)
-        work = chosen * cell
-        rows, columns, tall, wide = chosen[0], chosen[1], cell[0], cell[1]
-        if not torch.compiler.is_exporting() and not torch.onnx.is_in_onnx_export():
-            rows, columns, tall, wide = int(rows), int(columns), int(tall), int(wide)
-        return self._segment(image, size, work, rows, columns, tall, wide, steps)
+        return self.traced(image, superpixels, grid, steps).labels
 
-    def _segment(self, image, size, work, rows, columns, tall, wide, steps) -> Tensor:
-        planes = image.permute(0, 3, 1, 2).to(self.layers[0].log_precision.dtype)
-        resized = F.interpolate(planes, size=(rows * tall, columns * wide), mode="bilinear", align_corners=False)
-        _, logits = self.forward(resized, rows, columns, steps)[-1]
-        labels = seed_index(logits.argmax(dim=-2), columns).to(torch.int32)
-        plane = from_cells(labels.unsqueeze(3), tall, wide)[:, 0]
-        y = nearest_rows(size[0], work[0], plane.device)
-        x = nearest_rows(size[1], work[1], plane.device)
-        return plane.index_select(1, y).index_select(2, x)
+    def traced(self, image: Tensor, superpixels: Tensor, grid: Tensor, steps: int | None = None) -> "SuperpixelResult":
+        """What the exported graph computes: `segment`, and the E-steps on the way to it."""
+        geometry = layout(image, superpixels, grid)
+        rows, columns, _, _ = numbers(geometry)
+        found = self.forward(whole_cells(image, geometry, self.layers[0].log_precision.dtype), rows, columns, steps)
+        return result_of(found, geometry, image)
+
+
+def layout(image: Tensor, superpixels: Tensor, grid: Tensor) -> Tensor:
+    """int64 [4]: rows and columns of seeds, height and width of a cell in working pixels."""
+    size = torch.stack([torch.as_tensor(image.shape[1]), torch.as_tensor(image.shape[2])]).long()
+    chosen = torch.where(grid > 0, grid, grid_tensor(superpixels, size))
+    return torch.cat([chosen, cell_size(size, chosen)])
+
+
+def whole_cells(image: Tensor, geometry: Tensor, kind: torch.dtype) -> Tensor:
+    """uint8 [N, H, W, 3] -> [N, 3, rows * cell height, columns * cell width]: the grid made whole by resampling."""
+    rows, columns, tall, wide = numbers(geometry)
+    planes = image.permute(0, 3, 1, 2).to(kind)
+    return F.interpolate(planes, size=(rows * tall, columns * wide), mode="bilinear", align_corners=False)
+
+
+def result_of(steps: list[tuple[int, Tensor]], geometry: Tensor, image: Tensor) -> "SuperpixelResult":
+    """From the E-steps' logits to labels of the image's size."""
+    rows, columns, tall, wide = numbers(geometry)
+    size = torch.stack([torch.as_tensor(image.shape[1]), torch.as_tensor(image.shape[2])]).long()
+    labels = winners(steps[-1][1], columns, tall, wide)
+    return SuperpixelResult(_stretched(labels, geometry[:2] * geometry[2:], size), geometry, steps)
+
+
+@dataclass(frozen=True)
+class SuperpixelResult:
+    """labels int32 [N, H, W]; geometry int64 [4]: rows, columns, cell height and width; logits of each E-step by stride."""
+
+    labels: Tensor
+    geometry: Tensor
+    steps: list[tuple[int, Tensor]]
+
+    def frames(self, height: int | Tensor, width: int | Tensor) -> Tensor:
+        """The winner at each E-step as int32 [N, S, h, w], half as tall and wide as the image."""
+        rows, columns, tall, wide = numbers(self.geometry)
+        full = torch.stack([torch.as_tensor(height), torch.as_tensor(width)]).long()
+        half = (full + 1).div(2, rounding_mode="floor")
+        frames = []
+        for stride, logits in self.steps:
+            labels = winners(logits, columns, tall // stride, wide // stride)
+            frames.append(_stretched(labels, torch.stack(list(map(torch.as_tensor, labels.shape[1:]))).long(), half))
+        return torch.stack(frames, dim=1)
+
+    def seeds(self) -> Tensor:
+        """(x, y) of each seed in parts of the frame, [1, K, 2]."""
+        rows, columns, _, _ = numbers(self.geometry)
+        kind = self.steps[0][1]
+        y = (torch.arange(rows, device=kind.device).to(kind) + 0.5) / rows
+        x = (torch.arange(columns, device=kind.device).to(kind) + 0.5) / columns
+        places = torch.stack([x[None, :].expand(rows, columns), y[:, None].expand(rows, columns)], dim=-1)
+        return places.reshape(1, -1, 2)
+
+
+def numbers(geometry: Tensor) -> tuple[int | Tensor, ...]:
+    """Tensors while tracing, so that they stay free in the graph."""
+    if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
+        return geometry[0], geometry[1], geometry[2], geometry[3]
+    return tuple(int(number) for number in geometry)
+
+
+def winners(logits: Tensor, columns: int | Tensor, tall: int | Tensor, wide: int | Tensor) -> Tensor:
+    """Scores [N, R, C, 9, P] of cells of tall x wide pixels -> seed indices int32 [N, R * tall, C * wide]."""
+    labels = seed_index(logits.argmax(dim=-2), columns).to(torch.int32)
+    return from_cells(labels.unsqueeze(3), tall, wide)[:, 0]
+
+
+def _stretched(plane: Tensor, work: Tensor, size: Tensor) -> Tensor:
+    """Labels [N, h, w] of the working size at another size [2], by the nearest pixel."""
+    y = nearest_rows(size[0], work[0], plane.device)
+    x = nearest_rows(size[1], work[1], plane.device)
+    return plane.index_select(1, y).index_select(2, x)
 
 
 def nearest_rows(full: Tensor, work: Tensor, device: torch.device) -> Tensor:

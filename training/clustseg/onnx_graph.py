@@ -23,6 +23,7 @@ def traced(
 ) -> ModelProto:
     """The ONNX form of a module for inputs whose `axes` may have any size."""
     file = io.BytesIO()
+    module.eval()  # the exporter gives back the mode that it found, to all modules inside too
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns of every size that becomes part of the graph, which is what is wanted here.
         warnings.simplefilter("ignore")
@@ -110,3 +111,25 @@ def store_half(model: ModelProto) -> None:
 
 def tensor_info(name: str, kind: int, shape: Sequence[str | int | None]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def on_demand(wanted: str, made: GraphProto, name: str, kind: int, empty: np.ndarray, shape: Sequence[str | int]) -> onnx.NodeProto:
+    """A node that runs the branch `made` (one output) only where the bool `wanted` is true, and else gives `empty`."""
+    made.output[0].CopyFrom(tensor_info(made.output[0].name, kind, shape))
+    nothing = helper.make_graph(
+        [constant(f"{name}_nothing", empty)], "nothing", [], [tensor_info(f"{name}_nothing", kind, empty.shape)]
+    )
+    return helper.make_node("If", [wanted], [name], name=f"if_{name}", then_branch=without_inputs(made), else_branch=nothing)
+
+
+def constant(name: str, value: np.ndarray) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], name=f"make_{name}", value=numpy_helper.from_array(value, name))
+
+
+NO_STEPS = np.zeros((1, 0, 1, 1), np.uint16)
+STEPS_SHAPE = ("N", "S", "h", "w")
+
+
+def wish_for_steps() -> onnx.NodeProto:
+    """Makes the bool `steps_wanted` of the input `with_steps`."""
+    return helper.make_node("Cast", ["with_steps"], ["steps_wanted"], name="steps_wanted", to=TensorProto.BOOL)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from clustseg.connectivity import enforce_connectivity, minimum_area
-from clustseg.evaluate import Segment, add_data_arguments, evaluate_superpixels, format_table, split_images
+from clustseg.evaluate_superpixels import Segment, add_data_arguments, evaluate_superpixels, format_table, split_images
 
 SEARCH_IMAGES = 10
 SEARCH_STEP = 2**0.5

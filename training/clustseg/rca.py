@@ -11,7 +11,9 @@ What is written differently here, and why:
 * The projections of the pixels are applied on the side of the centres, which is the same thing by linearity and needs no
   projected copy of the pixels: q . (K x) = (K^T q) . x, and M (V X) = V (M X).
 * The M-step divides by a cluster's mass (it is the mean of EM rather than the sum), so that a cluster's centre does not
-  depend on the number of its pixels: with K random in training, the sum would change by a factor of fifty.
+  depend on the number of its pixels: with K random in training, the sum would change by a factor of fifty. `m_step="sum"` is the
+  paper's; queries are then made of layer-normalised centres, and so are a layer's results, or scores would grow with the
+  number of pixels.
 * The E-step is that of a Gaussian mixture, q.k - |q|^2 / 2, which is the dot product up to what every cluster has of its own;
   positions (y, x) are two more dimensions, whose precision is learned. `similarity="dot"` leaves the |q|^2 term out.
 
@@ -222,21 +224,32 @@ class RecurrentCrossAttention(nn.Module):
         similarity: str = "gaussian",
         attention: str = "rca",
         anchored: bool = False,
+        m_step: str = "mean",
     ) -> None:
         super().__init__()
         if similarity not in ("gaussian", "dot"):
             raise ValueError(f"similarity is 'gaussian' or 'dot', not {similarity!r}")
         if attention not in ("rca", "vanilla"):
             raise ValueError(f"attention is 'rca' or 'vanilla', not {attention!r}")
+        if m_step not in ("mean", "sum") or (m_step == "sum" and attention == "vanilla"):
+            raise ValueError(f"m_step is 'mean' or, with attention 'rca', 'sum', not {m_step!r}")
         self.steps, self.similarity, self.attention, self.anchored = steps, similarity, attention, anchored
+        self.m_step = m_step
+        self.norm = nn.LayerNorm(centre_channels) if m_step == "sum" else nn.Identity()
+        self.settle = nn.LayerNorm(centre_channels) if m_step == "sum" else nn.Identity()
         self.query = nn.Linear(centre_channels, key_channels)
         self.key = nn.Linear(pixel_channels, key_channels, bias=False)
         self.value = nn.Linear(pixel_channels, centre_channels)
         self.log_precision = nn.Parameter(torch.tensor(1.0))
+        if m_step == "sum":
+            # Layer-normalised centres have a length of sqrt(D): without this an untrained E-step would be sure of itself.
+            with torch.no_grad():
+                self.query.weight.mul_(key_channels**-0.5)
+                self.query.bias.mul_(key_channels**-0.5)
 
     def logits(self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood) -> Tensor:
         """Q(C) (K X)^T, the projection of the pixels moved to the centres."""
-        query = self.query(centres.features)
+        query = self.query(self.norm(centres.features))
         weights = torch.matmul(query, self.key.weight)
         bias = -0.5 * (query * query).sum(-1, keepdim=True)
         if self.similarity == "dot":
@@ -262,12 +275,22 @@ class RecurrentCrossAttention(nn.Module):
             scores.append(logits)
             if last and step == steps - 1:
                 return current, scores
-            means, positions = m_step(e_step(logits), pixels, neighbourhood)
-            moved = self.value(means)
+            moved, positions = self.collect(e_step(logits), pixels, neighbourhood)
             # A class that the image lacks has pixels by a hair only; replaced by their mean it would become another class.
             # An anchored centre is the one the layer began with plus what it found, so that it stays what it stands for.
             current = replace(centres, features=centres.features + moved if self.anchored else moved, positions=positions)
-        return current if self.anchored else replace(current, features=centres.features + current.features), scores
+        features = current.features if self.anchored else centres.features + current.features
+        return replace(current, features=self.settle(features)), scores
+
+    def collect(self, assignment: Tensor, pixels: Tensor, neighbourhood: Neighbourhood) -> tuple[Tensor, Tensor]:
+        """The M-step: what centres become, [..., D], and where their pixels are on average, [..., 2]."""
+        if self.m_step == "mean":
+            means, positions = m_step(assignment, pixels, neighbourhood)
+            return self.value(means), positions
+        sums, mass = neighbourhood.gather(torch.matmul(assignment, pixels.transpose(-1, -2)))
+        # The sum of V x + b over a cluster's pixels is V of their sum and b once for each.
+        moved = torch.matmul(sums[..., :-2], self.value.weight.t()) + mass * self.value.bias
+        return moved, sums[..., -2:] / mass.clamp_min(_MIN_MASS)
 
     def _vanilla(self, centres: Centres, pixels: Tensor, neighbourhood: Neighbourhood) -> tuple[Centres, list[Tensor]]:
         """Standard cross-attention (softmax over pixels), then the assignment that its updated centres give."""

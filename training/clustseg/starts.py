@@ -52,28 +52,45 @@ class ClassMemoryStart(nn.Module):
     """
 
     def __init__(
-        self, classes: int, pixel_channels: int, centre_channels: int, size: int = 64, momentum: float = 0.9
+        self, classes: int, pixel_channels: int, centre_channels: int, size: int = 64, momentum: float = 0.9, first: str = "random"
     ) -> None:
+        """`first`: what a queue holds before its class was seen: "random" stays in it until it has gone round, "seen" is
+        replaced as a whole by the first pixels, without which a momentum of .999 would keep noise for most of a training."""
         super().__init__()
+        if first not in ("random", "seen"):
+            raise ValueError(f"first is 'random' or 'seen', not {first!r}")
         self.momentum = momentum
         self.ffn = feed_forward(pixel_channels, centre_channels)
         # Distinct from the first step on: equal centres would get equal pixels, and equal gradients.
         self.register_buffer("queue", torch.randn(classes, 1, pixel_channels).repeat(1, size, 1))
-        self.register_buffer("next_slot", torch.zeros(classes, dtype=torch.long))
+        # -1: nothing seen yet, and the first pixels are to fill the queue.
+        self.register_buffer("next_slot", torch.full((classes,), -1 if first == "seen" else 0, dtype=torch.long))
 
     @torch.no_grad()
     def remember(self, embeddings: Tensor, labels: Tensor) -> None:
         """Puts the mean embedding of each class present into its queue. embeddings [P, Dx], labels [P] (-1: none)."""
+        self.put(*self.sums_of(embeddings, labels))
+
+    @torch.no_grad()
+    def sums_of(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each class the sum of its embeddings [C, Dx] and their number [C]."""
         known = labels >= 0
         classes = self.queue.shape[0]
         sums = embeddings.new_zeros(classes, embeddings.shape[1]).index_add_(0, labels[known], embeddings[known])
-        counts = torch.bincount(labels[known], minlength=classes)
-        for label in counts.nonzero()[:, 0].tolist():
-            slot = int(self.next_slot[label])
-            # The queue keeps what was seen lately; the momentum keeps one odd image from moving its class.
-            held = self.queue[label].mean(dim=0)
-            self.queue[label, slot] = held.lerp(sums[label] / counts[label], 1 - self.momentum)
-            self.next_slot[label] = (slot + 1) % self.queue.shape[1]
+        return sums, torch.bincount(labels[known], minlength=classes)
+
+    @torch.no_grad()
+    def put(self, sums: Tensor, counts: Tensor) -> None:
+        """Puts the means of the classes that have a number into their queues."""
+        present = counts.nonzero()[:, 0]
+        means = sums[present] / counts[present].unsqueeze(1)
+        slots = self.next_slot[present]
+        fresh = slots < 0
+        # The queue keeps what was seen lately; the momentum keeps one odd image from moving its class.
+        held = self.queue[present].mean(dim=1)
+        self.queue[present, slots.clamp_min(0)] = held.lerp(means, 1 - self.momentum)
+        self.queue[present[fresh]] = means[fresh].unsqueeze(1)
+        self.next_slot[present] = torch.where(fresh, 0, (slots + 1) % self.queue.shape[1])
 
     def forward(self, batch: int | Tensor) -> Centres:
         features = self.ffn(self.queue.mean(dim=1)).unsqueeze(0).expand(batch, -1, -1)

@@ -1,254 +1,173 @@
 """Trains a mask network: `python -m clustseg.train_masks --recipe street --run runs/street --minutes 60`.
 
-The same command goes on where it stopped. Data: CLUSTSEG_DATA, or --data.
+The same command goes on where it stopped. Data: CLUSTSEG_DATA, or --data. With --config, trains what a file says
+(recipe_files.py), superpixels too; on several GPUs by
+
+    torchrun --nproc-per-node 8 -m clustseg.train_masks --config configs/panoptic-coco-r50.json --encoder-weights … --run …
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from .augment import random_crop
+from .distributed import World, in_parallel, join_world, leave_world, precision_of, shared_statistics
+from .evaluate_config import evaluate_recipe
 from .evaluate_masks import evaluate_masks
-from .infer import SEED_THRESHOLD, normalised
-from .mask_losses import assignment_loss, centre_map_loss, offset_loss, sample_points
-from .rca import Centres
+from .mask_objective import Batches, MaskObjective, class_weights
+from .network import SuperpixelClustSeg
+from .plan import TrainingPlan
+from .recipe_files import FileRecipe, SuperpixelRecipe, dry, load_recipe
 from .recipes import RECIPES, Recipe
-from .samples import Samples
-from .targets import IGNORED, CropTargets, centre_map_target, crop_targets, label_planes, match_seeds
+from .streams import ahead
 from .trainer import Trainer
-from .universal import Pixels, UniversalClustSeg, peaks
+from .universal import UniversalClustSeg
 
 
-@dataclass(frozen=True)
-class Batch:
-    """image float [N, 3, H, W] in 0..255 and the targets of each crop."""
-
-    image: Tensor
-    targets: list[CropTargets]
-
-
-class Batches:
-    """Random crops, drawn with replacement."""
-
-    def __init__(self, samples: Samples, recipe: Recipe, frequency: list[float] | None, seed: int) -> None:
-        self.samples, self.recipe = samples, recipe
-        self.rng = np.random.default_rng(seed)
-        weights = np.array(frequency if frequency else [1.0] * len(samples))
-        self.chances = weights / weights.sum()
-
-    def __next__(self) -> Batch:
-        recipe = self.recipe
-        images, targets = [], []
-        for index in self.rng.choice(len(self.samples), recipe.batch, p=self.chances):
-            sample = self.samples[int(index)]
-            image, planes = random_crop(sample.image, label_planes(sample), recipe.augment, self.rng)
-            images.append(image)
-            targets.append(crop_targets(planes, sample, recipe.config.things))
-        image = torch.stack(images)
-        return Batch(normalised(image) if recipe.normalise else image, targets)
-
-
-def class_weights(samples: Samples, balance: float) -> Tensor:
-    """1 / frequency ** balance of each class over the data set, mean 1 over pixels; at most ten times the smallest."""
-    counts = np.zeros(len(samples.categories))
-    for sample in samples:
-        counts += np.bincount(sample.categories, sample.areas.astype(float), len(counts))
-    frequency = np.maximum(counts / counts.sum(), 1e-6)
-    weights = np.minimum(frequency**-balance, 10 * (frequency**-balance).min())
-    return torch.from_numpy(weights / (weights * frequency).sum()).float()
-
-
-def border_of(clusters: Tensor, reach: int = 3) -> Tensor:
-    """Where another cluster is at most `reach` pixels away. int64 [H, W] -> bool [H, W].
-
-    Half of the points are taken there: outlines are what is hard, and both of their sides are seen equally often (taking
-    more points of objects than of what is around them made masks a pixel too wide).
-    """
-    plane = clusters.float()[None, None]
-    window = 2 * reach + 1
-    highest = torch.nn.functional.max_pool2d(plane, window, stride=1, padding=reach)
-    lowest = -torch.nn.functional.max_pool2d(-plane, window, stride=1, padding=reach)
-    return (highest != lowest)[0, 0]
-
-
-class MaskObjective:
-    """The loss of a batch for a network and the tasks of its recipe."""
-
-    def __init__(self, network: UniversalClustSeg, recipe: Recipe, weights_of_classes: Tensor, seed: int) -> None:
-        self.network, self.recipe, self.weights_of_classes = network, recipe, weights_of_classes
-        self.rng = np.random.default_rng(seed)
-        things = [index for index, thing in enumerate(recipe.config.things) if thing]
-        self.thing_rank = torch.full((len(recipe.config.things),), -1, dtype=torch.long)
-        self.thing_rank[things] = torch.arange(len(things))
-
-    def __call__(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        network, tasks = self.network, self.recipe.config.tasks
-        with torch.autocast(batch.image.device.type, dtype=torch.bfloat16):
-            pixels = network.see(batch.image)
-        self._remember(pixels, batch)
-        total, parts = batch.image.new_zeros(()), {}
-        if "semantic" in tasks:
-            loss, of_task = self.semantic(pixels, batch)
-            total, parts = total + loss, {f"semantic_{name}": value for name, value in of_task.items()}
-        if "panoptic" in tasks or "instance" in tasks:
-            loss, of_task = self.panoptic(pixels, batch, progress)
-            total, parts = total + loss, parts | of_task
-        return total, parts
-
-    def _remember(self, pixels: Pixels, batch: Batch) -> None:
-        """Shows the class memory this batch's pixels."""
-        stride = self.recipe.config.levels[0]
-        features = pixels.features[stride].detach()
-        for one, target in zip(features, batch.targets):
-            labels = target.semantic[stride // 2 :: stride, stride // 2 :: stride].reshape(-1)
-            self.network.memory.remember(one.flatten(1).t(), labels)
-
-    def semantic(self, pixels: Pixels, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        network, recipe = self.network, self.recipe
-        size = tuple(batch.image.shape[-2:])
-        centres = network.class_centres(len(batch.targets))
-        hidden = torch.zeros(centres.features.shape[:2], dtype=torch.bool)
-        steps = network.cluster(pixels, centres, hidden, centres.features.shape[1]).steps
-        points, truth = [], []
-        for target in batch.targets:
-            known = target.semantic >= 0
-            at = sample_points(known, known, recipe.points)
-            points.append(at)
-            truth.append(target.semantic.reshape(-1)[at])
-        return assignment_loss(
-            steps, torch.stack(points), torch.stack(truth), size, recipe.weights, self.weights_of_classes, dice_over_batch=True
-        )
-
-    def panoptic(self, pixels: Pixels, batch: Batch, progress: float) -> tuple[Tensor, dict[str, float]]:
-        network, recipe = self.network, self.recipe
-        config, weights = recipe.config, recipe.weights
-        size = tuple(batch.image.shape[-2:])
-        stride = config.seed_stride
-        total, parts = self._maps(pixels, batch)
-        heights = peaks(pixels.centre_map.detach(), config.seed_window, max(SEED_THRESHOLD, 0.15))
-        heights = heights.reshape(len(batch.targets), size[0] // stride, size[1] // stride)
-        # True middles first, when the centre map knows nothing; then mostly its own peaks, which is what comes later.
-        trust = min(0.8, 2.5 * progress)
-        matches = [
-            match_seeds(height, target, stride, recipe.most_seeds, self.rng, predicted=bool(self.rng.random() < trust))
-            for height, target in zip(heights, batch.targets)
-        ]
-        count = max(1, max(len(match.cells) for match in matches))
-        cells = torch.zeros(len(matches), count, dtype=torch.long)
-        hidden = torch.ones(len(matches), count, dtype=torch.bool)
-        owner = torch.full((len(matches), count), -1, dtype=torch.long)
-        known = torch.zeros(len(matches), count, dtype=torch.bool)
-        for row, match in enumerate(matches):
-            found = len(match.cells)
-            cells[row, :found], hidden[row, :found] = match.cells, False
-            owner[row, :found], known[row, :found] = match.owner, match.known
-        stuff = network.class_centres(len(matches), config.stuff)
-        seeds = network.seed_centres(pixels, cells)
-        first = len(config.stuff)
-        fields = ("features", "positions", "tightness", "prior")
-        both = Centres(*(torch.cat([getattr(stuff, name), getattr(seeds, name)], dim=1) for name in fields))
-        shut = torch.cat([torch.zeros(len(matches), first, dtype=torch.bool), hidden], dim=1)
-        result = network.cluster(pixels, both, shut, first)
-        points, truth = [], []
-        for target, own in zip(batch.targets, owner):
-            # Clusters by object and by stuff class; unmatched objects (more than there may be seeds) are not counted.
-            cluster_of = torch.full((len(target.classes) + 1,), -1, dtype=torch.long)
-            matched = (own >= 0).nonzero()[:, 0]
-            cluster_of[own[matched]] = first + matched
-            rank = torch.full((len(config.things) + 1,), -1, dtype=torch.long)
-            rank[list(config.stuff)] = torch.arange(first)
-            objects = target.objects
-            clusters = torch.where(objects >= 0, cluster_of[objects.clamp_min(0)], rank[target.semantic])
-            clusters = torch.where(objects == IGNORED, torch.full_like(clusters, -1), clusters)
-            at = sample_points(clusters >= 0, border_of(clusters), recipe.points)
-            points.append(at)
-            truth.append(clusters.reshape(-1)[at])
-        loss, of_masks = assignment_loss(result.steps, torch.stack(points), torch.stack(truth), size, weights)
-        total, parts = total + loss, parts | of_masks
-        if weights.classes and bool(known.any()):
-            classes = torch.full_like(owner, sum(config.things))
-            for row, target in enumerate(batch.targets):
-                real = owner[row] >= 0
-                classes[row, real] = self.thing_rank[target.classes[owner[row, real]]]
-            per_class = torch.ones(sum(config.things) + 1)
-            per_class[-1] = weights.no_object
-            entropy = torch.nn.functional.cross_entropy(result.classes[known], classes[known], weight=per_class)
-            total = total + weights.classes * entropy
-            parts["classes"] = entropy.item()
-        parts["seeds"] = float((~hidden).sum()) / len(matches)
-        return total, parts
-
-    def _maps(self, pixels: Pixels, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Losses of the centre map and of the offsets."""
-        config, weights = self.recipe.config, self.recipe.weights
-        stride = config.seed_stride
-        maps, offsets, known_maps, owned = [], [], [], []
-        for target in batch.targets:
-            centre, known = centre_map_target(target, stride)
-            objects = target.objects[stride // 2 :: stride, stride // 2 :: stride]
-            height, width = objects.shape
-            where = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")).float() * stride + stride / 2
-            middles = target.middles if len(target.middles) else torch.zeros(1, 2)
-            to_middle = (middles[objects.clamp_min(0)].permute(2, 0, 1) + 0.5 - where) / config.position_unit
-            maps.append(centre)
-            known_maps.append(known)
-            offsets.append(to_middle)
-            owned.append(objects >= 0)
-        focal = centre_map_loss(pixels.centre_map[:, 0], torch.stack(maps), torch.stack(known_maps))
-        shift = offset_loss(pixels.offsets, torch.stack(offsets), torch.stack(owned))
-        return weights.centre_map * focal + weights.offsets * shift, {"centre_map": focal.item(), "offsets": shift.item()}
-
-
-def trainer_of(network: UniversalClustSeg, recipe: Recipe, name: str, run: Path, minutes: float, iterations: int) -> Trainer:
+def trainer_of(
+    network: UniversalClustSeg, recipe: Recipe, name: str, run: Path, minutes: float, iterations: int, **options: object
+) -> Trainer:
+    """`options` go to the Trainer."""
     network.encoder.freeze_up_to(recipe.frozen_stride)
     known = {id(parameter) for parameter in network.encoder.parameters()}
     encoder = [parameter for parameter in network.encoder.parameters() if parameter.requires_grad]
     others = [parameter for parameter in network.parameters() if id(parameter) not in known]
     config = {"recipe": name, "network": network.config.to_dict(), "normalise": recipe.normalise}
-    return Trainer(network, config, [(encoder, recipe.encoder_rate), (others, 1.0)], run, recipe.rate, minutes, iterations)
+    groups = [(encoder, recipe.encoder_rate), (others, 1.0)]
+    return Trainer(network, config, groups, run, recipe.rate, minutes, iterations, **options)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recipe", choices=sorted(RECIPES), required=True)
+def objective_of(network: UniversalClustSeg, recipe: Recipe, *arguments: object) -> MaskObjective:
+    """Seeds with a place are matched by it, others by their masks. `arguments` go to the objective."""
+    if recipe.config.start == "peaks":
+        return MaskObjective(network, recipe, *arguments)
+    from .paper_objective import HungarianObjective
+
+    return HungarianObjective(network, recipe, *arguments)
+
+
+def share_of_batch(batch: int, world: World, parts: int) -> int:
+    """Crops of a process and a part of a step."""
+    if batch % (world.size * parts):
+        raise SystemExit(f"a batch of {batch} cannot be shared by {world.size} processes with --accumulate {parts}")
+    return batch // (world.size * parts)
+
+
+def load_encoder(encoder: torch.nn.Module, arguments: argparse.Namespace) -> None:
+    """ImageNet weights: those of --encoder-weights, or of the installed package for encoders that have one."""
+    if arguments.encoder_weights is not None:
+        encoder.load_published(arguments.encoder_weights)
+    elif hasattr(encoder, "load_imagenet"):
+        encoder.load_imagenet()
+    else:
+        raise SystemExit(
+            f"{encoder.name} begins with ImageNet weights: give their file by --encoder-weights (training/README.md says "
+            "which), or --from-scratch"
+        )
+
+
+def begins_elsewhere(arguments: argparse.Namespace) -> bool:
+    """Whether ImageNet weights are not wanted, or would be replaced by a checkpoint's."""
+    return arguments.from_scratch or arguments.dry_run or (arguments.run / "checkpoint.pt").exists()
+
+
+def train(recipe: Recipe, name: str, arguments: argparse.Namespace, world: World) -> None:
+    """A run of `recipe`, as far as it still has to go."""
+    plan = recipe.plan if isinstance(recipe, FileRecipe) else TrainingPlan()
+    parts, keep = arguments.accumulate, not arguments.dry_run
+    share = share_of_batch(recipe.batch, world, parts)
+    root = arguments.data / recipe.folder
+    samples = recipe.read(root, "train", long_side=recipe.long_side, cache=plan.cache)
+    val = recipe.read(root, "val", long_side=recipe.long_side, cache=plan.cache)
+    if isinstance(recipe, FileRecipe):
+        recipe = recipe.for_classes(samples.categories)
+    network = UniversalClustSeg(recipe.config)
+    if not begins_elsewhere(arguments):
+        load_encoder(network.encoder, arguments)
+    network = shared_statistics(network, world).to(world.device, memory_format=torch.channels_last)
+    precision = precision_of(arguments.precision or plan.precision, world.device)
+    iterations = arguments.iterations or plan.steps(len(samples), recipe.batch)
+    trainer = trainer_of(
+        network, recipe, name, arguments.run, arguments.minutes, iterations, weight_decay=plan.weight_decay, ema=plan.ema,
+        schedule=plan.schedule, warmup=plan.warmup, clip=plan.clip, precision=precision, parts=parts, world=world, keep=keep,
+    )  # fmt: skip
+    # Another seed after a resume, or the run would see its first crops again.
+    seed = arguments.seed + trainer.step + 1_000_000 * world.rank
+    torch.manual_seed(seed)
+    frequency = recipe.frequency(root, samples) if recipe.frequency else None
+    workers = plan.workers if arguments.workers is None else arguments.workers
+    batches = ahead(lambda worker: Batches(samples, recipe, frequency, (seed, worker) if worker else seed, share), workers)
+    balanced = "semantic" in recipe.config.tasks and recipe.balance
+    weights = class_weights(samples, recipe.balance) if balanced else torch.ones(len(recipe.config.things))
+    loss_of = in_parallel(network, objective_of(network, recipe, weights, seed, world, precision), world)
+    if world.size > 1:
+        trainer.alone = loss_of.no_sync
+    measure = evaluate_recipe if isinstance(recipe, FileRecipe) else evaluate_masks
+    trainer.fit(
+        lambda: loss_of(next(batches).to(world.device), trainer.progress),
+        lambda: measure(trainer.average, recipe, val, limit=recipe.evaluate_images),
+        arguments.evaluate_every,
+    )
+
+
+def train_file(recipe: FileRecipe | SuperpixelRecipe, arguments: argparse.Namespace, world: World) -> None:
+    """A run of a file's recipe."""
+    if isinstance(recipe, FileRecipe):
+        train(recipe, recipe.name, arguments, world)
+        return
+    from .superpixel_recipe import train_superpixel_recipe
+
+    network = SuperpixelClustSeg(recipe.config)
+    if not begins_elsewhere(arguments):
+        load_encoder(network.backbone.encoder, arguments)
+    train_superpixel_recipe(recipe, arguments, world, share_of_batch(recipe.batch, world, arguments.accumulate), network)
+
+
+def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--recipe", choices=sorted(RECIPES))
+    source.add_argument("--config", type=Path, help="a recipe's file")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="the run's folder")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--iterations", type=int, default=0, help="train so many steps instead of minutes")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--evaluate-every", type=float, default=10.0, help="minutes between measurements on val; 0 for none")
     parser.add_argument("--from-scratch", action="store_true", help="no ImageNet weights in the encoder")
-    arguments = parser.parse_args()
+    parser.add_argument("--encoder-weights", type=Path, help="file of ImageNet weights, as their authors publish them")
+    parser.add_argument("--device", default="auto", help="auto: CUDA where there is one")
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp16", "fp32"), help="default: the recipe's")
+    parser.add_argument("--accumulate", type=int, default=1, help="parts that a step's batch is worked in, to save memory")
+    parser.add_argument("--workers", type=int, help="processes that read images, each; default: the recipe's")
+    parser.add_argument("--dry-run", action="store_true", help="two steps of tiny crops and one image of val; writes nothing")
+    arguments = parser.parse_args(given)
+    if arguments.run is None and not arguments.dry_run:
+        parser.error("the following arguments are required: --run")
+    return arguments
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    arguments = parse_arguments(given)
+    recipe = load_recipe(arguments.config) if arguments.config else RECIPES[arguments.recipe]
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    recipe = RECIPES[arguments.recipe]
-    root = arguments.data / recipe.folder
-    samples = recipe.read(root, "train", long_side=recipe.long_side, cache=True)
-    val = recipe.read(root, "val", long_side=recipe.long_side, cache=True)
-    network = UniversalClustSeg(recipe.config)
-    if not arguments.from_scratch:
-        network.encoder.load_imagenet()
-    network = network.to(memory_format=torch.channels_last)
-    trainer = trainer_of(network, recipe, arguments.recipe, arguments.run, arguments.minutes, arguments.iterations)
-    # Another seed after a resume, or the run would see its first crops again.
-    seed = arguments.seed + trainer.step
-    torch.manual_seed(seed)
-    batches = Batches(samples, recipe, recipe.frequency(root, samples) if recipe.frequency else None, seed)
-    weights = class_weights(samples, recipe.balance) if "semantic" in recipe.config.tasks else torch.ones(len(recipe.config.things))
-    objective = MaskObjective(network, recipe, weights, seed)
-    trainer.fit(
-        lambda: objective(next(batches), trainer.progress),
-        lambda: evaluate_masks(trainer.average, recipe, val, limit=recipe.evaluate_images),
-        arguments.evaluate_every,
-    )
+    world = join_world(arguments.device)
+    try:
+        if arguments.dry_run:
+            arguments.run, arguments.iterations, arguments.evaluate_every = Path("dry-run"), 2, 0.0
+            recipe = dry(recipe, crops=2 * world.size * arguments.accumulate)
+        if arguments.config:
+            train_file(recipe, arguments, world)
+        else:
+            train(recipe, arguments.recipe, arguments, world)
+    finally:
+        leave_world()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 
 from .connectivity import enforce_connectivity, minimum_area
 from .data import read_bsds
-from .export import load_network
+from .export_superpixels import load_network
 from .metrics import superpixel_metrics
 
 SCALES = (1.0, 0.8, 0.65, 0.5)

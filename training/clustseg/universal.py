@@ -12,15 +12,17 @@ the peaks of a learned centre map.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .auxiliary import AuxiliaryHeads
 from .axial import AxialBlock, LineAttention
 from .decoder import PixelDecoder, conv_norm
-from .encoder import EfficientNetLite
+from .encoders import build_encoder
+from .positions import sine_positions
 from .rca import Centres, FullNeighbourhood, RecurrentCrossAttention
 from .starts import ClassMemoryStart, PeakStart, SceneAdaptiveStart
 
@@ -44,6 +46,8 @@ class UniversalConfig:
     # The stride of the centre map and of the offsets, and the side of the window in which a peak is the highest.
     seed_stride: int = 2
     seed_window: int = 5
+    # The image is seen at zoom[0] / zoom[1] of its size: small objects have more features, at the price of their number.
+    zoom: tuple[int, int] = (1, 1)
     # Pixels that a unit of position is worth.
     position_unit: float = 16.0
     centre_channels: int = 96
@@ -54,6 +58,31 @@ class UniversalConfig:
     # "peaks": seeds at the peaks of the centre map. "pool": the paper's 100 seeds. "free": learned queries (the ablation).
     start: str = "peaks"
     queries: int = 100
+    # The paper's forms, where what ships has another (docs/paper.md says why).
+    # The M-step: the "mean" or the "sum" of a cluster's pixels. The residual: at each "step" or once a "layer".
+    m_step: str = "mean"
+    residual: str = "step"
+    # "offsets": pixels have a place, moved towards the middle of their object, which the E-step compares with the centre's.
+    # "sine": positions are added to the features (PE), and scores compare nothing but these.
+    positions: str = "offsets"
+    # The class memory: its momentum, entries a class, and what it holds before a class was seen ("random" or "seen").
+    memory_momentum: float = 0.9
+    memory_size: int = 64
+    memory_first: str = "random"
+    # Heads that are there for the auxiliary losses only.
+    auxiliary: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if self.has_things and self.start == "peaks" and self.positions != "offsets":
+            raise ValueError("seeds at the peaks of the centre map have a place; they need positions 'offsets'")
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether there are a centre map and offsets."""
+        return self.has_things and self.positions == "offsets"
 
     @property
     def stuff(self) -> tuple[int, ...]:
@@ -64,16 +93,29 @@ class UniversalConfig:
         return any(task in ("panoptic", "instance") for task in self.tasks)
 
     def to_dict(self) -> dict[str, object]:
-        return asdict(self)
+        """For a checkpoint. What came later is left out where it has its default, as older checkpoints have it."""
+        defaults = {one.name: one.default for one in fields(self) if one.name in _LATER}
+        return {name: value for name, value in asdict(self).items() if name not in defaults or value != defaults[name]}
 
     @staticmethod
     def from_dict(values: dict) -> "UniversalConfig":
         known = dict(values)
         for name in ("widths", "axial"):
             known[name] = {int(stride): number for stride, number in known[name].items()}
-        for name in ("things", "tasks", "levels"):
-            known[name] = tuple(known[name])
+        for name in ("things", "tasks", "levels", "zoom"):
+            if name in known:
+                known[name] = tuple(known[name])
         return UniversalConfig(**known)
+
+
+_CHOICES = {
+    "start": ("peaks", "pool", "free"),
+    "m_step": ("mean", "sum"),
+    "residual": ("step", "layer"),
+    "positions": ("offsets", "sine"),
+    "memory_first": ("random", "seen"),
+}
+_LATER = ("m_step", "residual", "positions", "memory_momentum", "memory_size", "memory_first", "auxiliary")
 
 
 @dataclass(frozen=True)
@@ -81,7 +123,7 @@ class Pixels:
     """What the decoder hands to the clustering. By stride, features [N, D, h, w]; at the seeds' stride, the things' maps."""
 
     features: dict[int, Tensor]
-    # Logits [N, 1, h, w] of the centre map and offsets [N, 2, h, w] as (y, x) in position units; None without things.
+    # Logits [N, 1, h, w] of the centre map and offsets [N, 2, h, w] as (y, x) in position units; None without these maps.
     centre_map: Tensor | None
     offsets: Tensor | None
 
@@ -169,48 +211,64 @@ class UniversalClustSeg(nn.Module):
     def __init__(self, config: UniversalConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = EfficientNetLite(config.encoder, config.deepest_stride)
+        self.encoder = build_encoder(config.encoder, config.deepest_stride)
         self.decoder = PixelDecoder(
             self.encoder.channels, config.widths, 3, whole_stride=config.deepest_stride, axial=config.axial, kernels={2: 3, 4: 3}
         )
         widths, depth = config.widths, config.centre_channels
         first = widths[config.levels[0]]
-        self.memory = ClassMemoryStart(len(config.things), first, depth)
+        self.memory = ClassMemoryStart(
+            len(config.things), first, depth, config.memory_size, config.memory_momentum, config.memory_first
+        )
+        # The ablation's classes without a memory: queries that are learned like any weight.
+        self.free_classes = FreeStart(len(config.things), depth) if config.start == "free" and not config.has_things else None
         self.layers = nn.ModuleList(
             RecurrentCrossAttention(
-                depth, widths[stride], config.key_channels, config.steps, config.similarity, config.attention, anchored=True
-            )
+                depth, widths[stride], config.key_channels, config.steps, config.similarity, config.attention,
+                anchored=config.residual == "step", m_step=config.m_step,
+            )  # fmt: skip
             for stride in config.levels
         )
         self.after = nn.ModuleList(CentreLayer(depth) for _ in config.levels[:-1])
         self.neighbourhood = FullNeighbourhood()
-        if config.has_things:
+        if config.auxiliary:
+            self.auxiliary = AuxiliaryHeads(widths[config.levels[-1]], len(config.things))
+        if config.has_maps:
             wide = widths[config.seed_stride]
             self.centre_head = nn.Sequential(
                 conv_norm(wide, wide, 3, groups=wide), conv_norm(wide, 2 * wide), nn.ReLU(inplace=True), nn.Conv2d(2 * wide, 3, 1)
             )
             with torch.no_grad():
                 self.centre_head[-1].bias.copy_(torch.tensor([-3.0, 0.0, 0.0]))
+        if config.has_things:
             if config.start == "peaks":
                 self.seeds = PeakStart(wide, depth)
             elif config.start == "pool":
                 self.seeds = SceneAdaptiveStart(config.queries, first, depth)
             else:
                 self.seeds = FreeStart(config.queries, depth)
-            self.prior = nn.Linear(depth, 1)
+            if config.has_maps:
+                self.prior = nn.Linear(depth, 1)
             self.classify = nn.Sequential(
                 nn.LayerNorm(depth), nn.Linear(depth, depth), nn.ReLU(inplace=True), nn.Linear(depth, sum(config.things) + 1)
             )
 
     def see(self, image: Tensor) -> Pixels:
         """The task-free part: features and, for things, where objects have their middle."""
-        features = self.decoder(self.encoder(image), image)
+        return self.seen(self.encoder(image), image)
+
+    def seen(self, encoded: dict[int, Tensor], image: Tensor) -> Pixels:
+        """The same from the encoder's features on."""
+        features = self.decoder(encoded, image)
         config = self.config
-        if not config.has_things:
-            return Pixels({stride: _whole(features[stride]) for stride in config.levels}, None, None)
+        if not config.has_maps:
+            return Pixels({stride: self._placed(_whole(features[stride])) for stride in dict.fromkeys(config.levels)}, None, None)
         maps = _whole(self.centre_head(features[config.seed_stride]))
         needed = {*config.levels, config.seed_stride}
         return Pixels({stride: _whole(features[stride]) for stride in needed}, maps[:, :1], maps[:, 1:])
+
+    def _placed(self, features: Tensor) -> Tensor:
+        return features + sine_positions(features) if self.config.positions == "sine" else features
 
     def vectors(self, pixels: Pixels, stride: int) -> Tensor:
         """A level's pixels as FullNeighbourhood wants them: features, shifted y and x, their squared length, one."""
@@ -223,7 +281,7 @@ class UniversalClustSeg(nn.Module):
 
     def class_centres(self, batch: int | Tensor, classes: tuple[int, ...] | None = None) -> Centres:
         """Centres from the memory, of all classes or of some."""
-        start = self.memory(batch)
+        start = self.memory(batch) if self.free_classes is None else self.free_classes(batch)
         if classes is None:
             return start
         chosen = list(classes)
@@ -241,6 +299,18 @@ class UniversalClustSeg(nn.Module):
             places = places + pixels.offsets.flatten(2)
         return self.seeds(embeddings, places.gather(2, at.expand(-1, 2, -1)).transpose(1, 2))
 
+    def scene_centres(self, pixels: Pixels) -> Centres:
+        """The starts whose seeds need no place: pooled from the image ("pool") or the same for all ("free")."""
+        stride = self.config.levels[0]
+        features = pixels.features[stride]
+        batch = features.shape[0]
+        if self.config.start == "free":
+            return self.seeds(batch)
+        places = positions_of(stride, features, self.config.position_unit).expand(batch, -1, -1, -1)
+        found = self.seeds(torch.cat([features, places, torch.ones_like(places[:, :1])], dim=1).flatten(2))
+        nothing = found.positions[..., :1] * 0.0
+        return replace(found, tightness=nothing, prior=nothing)
+
     def cluster(self, pixels: Pixels, centres: Centres, hidden: Tensor, seeds_from: int | Tensor) -> Clustering:
         """RCA from `centres` on. `hidden` [N, K]: padding, which gets no pixels. Seeds are the centres from `seeds_from` on."""
         config = self.config
@@ -252,7 +322,7 @@ class UniversalClustSeg(nn.Module):
             flat = plane.reshape(batch, depth, height * width)
             last = index == len(self.layers) - 1
             prior = closed
-            if config.has_things:
+            if config.has_maps:
                 things = (centres.tightness > 0).to(closed.dtype)
                 prior = closed + self.prior(centres.features) * things
             recorder = _Recorder(self.neighbourhood)

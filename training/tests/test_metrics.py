@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clustseg.evaluate import evaluate_superpixels, split_images
+from clustseg.evaluate_superpixels import evaluate_superpixels, split_images
 from clustseg.metrics import (
     achievable_segmentation_accuracy,
     boundary_map,

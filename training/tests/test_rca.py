@@ -21,10 +21,26 @@ def layer(**options) -> RecurrentCrossAttention:
     return RecurrentCrossAttention(CENTRE, FEATURES, KEY, **options).double()
 
 
+def full_pixels(features: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """FullNeighbourhood's layout [N, Dx + 4, P]: features, y, x, y^2 + x^2 and one."""
+    return torch.cat([features, where, where.square().sum(1, keepdim=True), torch.ones_like(where[:, :1])], dim=1)
+
+
 def full_scene(centres: int = 4, pixels: int = 30) -> tuple[Centres, torch.Tensor]:
     torch.manual_seed(1)
-    plane = torch.cat([torch.randn(2, FEATURES + 2, pixels), torch.ones(2, 1, pixels)], dim=1).double()
+    plane = full_pixels(torch.randn(2, FEATURES, pixels).double(), torch.randn(2, 2, pixels).double())
     return Centres(torch.randn(2, centres, CENTRE).double(), torch.randn(2, centres, 2).double()), plane
+
+
+def off_the_grid(centres: Centres, pixels: torch.Tensor) -> tuple[Centres, torch.Tensor, torch.Tensor]:
+    """A scene of the grid without one: all cells' pixels in one list, cell after cell, and positions in one frame. The third
+    are the middles of the cells in it."""
+    batch, rows, columns = pixels.shape[:3]
+    middles = torch.tensor([[r, c] for r in range(rows) for c in range(columns)]).double()
+    flat = pixels.flatten(1, 2)
+    where = (flat[:, :, FEATURES : FEATURES + 2] + middles[None, :, :, None]).transpose(1, 2).flatten(2)
+    plane = full_pixels(flat[:, :, :FEATURES].transpose(1, 2).flatten(2), where)
+    return Centres(centres.features.flatten(1, 2), centres.positions.flatten(1, 2) + middles), plane, middles
 
 
 def grid_scene(rows: int, columns: int, cell: int = 4) -> tuple[Centres, torch.Tensor]:
@@ -59,7 +75,8 @@ def test_m_step_is_the_weighted_mean_of_the_pixels():
     means, positions = m_step(assignment, pixels, FullNeighbourhood())
     by_hand = (assignment[0, 1] * pixels[0, 3]).sum() / assignment[0, 1].sum()
     torch.testing.assert_close(means[0, 1, 3], by_hand)
-    torch.testing.assert_close(positions[1, 0, 1], (assignment[1, 0] * pixels[1, -2]).sum() / assignment[1, 0].sum())
+    x = pixels[1, FEATURES + 1]
+    torch.testing.assert_close(positions[1, 0, 1], (assignment[1, 0] * x).sum() / assignment[1, 0].sum())
 
 
 def test_one_step_equals_the_equations_written_out():
@@ -81,23 +98,65 @@ def test_one_step_equals_the_equations_written_out():
 
 
 def test_masked_e_step_equals_the_full_softmax_where_the_mask_is_full():
-    rows, columns, cell = 2, 2, 4
-    centres, pixels = grid_scene(rows, columns, cell)
+    centres, pixels = grid_scene(2, 2)
     module = layer(steps=3)
     masked, masked_scores = module(centres, pixels, GridNeighbourhood().double())
-
-    # The same scene without a grid: all pixels in one list, positions in one frame.
-    middles = torch.tensor([[r, c] for r in range(rows) for c in range(columns)]).double()
-    flat = pixels.reshape(2, rows * columns, FEATURES + 3, cell * cell).clone()
-    flat[:, :, FEATURES : FEATURES + 2] += middles[None, :, :, None]
-    flat = flat.permute(0, 2, 1, 3).reshape(2, FEATURES + 3, -1)
-    all_centres = Centres(centres.features.reshape(2, 4, CENTRE), centres.positions.reshape(2, 4, 2) + middles)
+    all_centres, flat, middles = off_the_grid(centres, pixels)
     full, full_scores = module(all_centres, flat, FullNeighbourhood())
 
-    torch.testing.assert_close(masked.features.reshape(2, 4, CENTRE), full.features)
-    torch.testing.assert_close(masked.positions.reshape(2, 4, 2) + middles, full.positions)
+    torch.testing.assert_close(masked.features.flatten(1, 2), full.features)
+    torch.testing.assert_close(masked.positions.flatten(1, 2) + middles, full.positions)
     chosen = e_step(masked_scores[-1])[:, 0, 0]  # the first cell sees itself and three neighbours: entries 4, 5, 7, 8
-    torch.testing.assert_close(chosen[:, [4, 5, 7, 8]], e_step(full_scores[-1])[:, :, : cell * cell])
+    torch.testing.assert_close(chosen[:, [4, 5, 7, 8]], e_step(full_scores[-1])[:, :, :16])
+
+
+def test_the_middle_cell_of_a_grid_of_nine_sees_all_of_them():
+    centres, pixels = grid_scene(3, 3)
+    module = layer(steps=1)
+    masked = e_step(module.logits(centres, pixels, GridNeighbourhood().double()))[:, 1, 1]
+    all_centres, flat, _ = off_the_grid(centres, pixels)
+    full = e_step(module.logits(all_centres, flat, FullNeighbourhood()))
+    torch.testing.assert_close(masked, full[:, :, 4 * 16 : 5 * 16])
+
+
+def test_each_centre_has_a_precision_and_a_weight_of_its_own():
+    centres, pixels = full_scene()
+    tightness, prior = torch.rand(2, 4, 1).double() * 2, torch.randn(2, 4, 1).double()
+    tightness[:, 0] = 0  # a class has no place
+    module = layer()
+    got = module.logits(Centres(centres.features, centres.positions, tightness, prior), pixels, FullNeighbourhood())
+
+    x, where = pixels[:, :FEATURES].transpose(1, 2), pixels[:, FEATURES : FEATURES + 2].transpose(1, 2)
+    query = module.query(centres.features)
+    distance = (centres.positions[:, :, None] - where[:, None]).square().sum(-1)
+    wanted = query @ module.key(x).transpose(1, 2) - 0.5 * query.square().sum(-1, keepdim=True)
+    wanted = wanted - 0.5 * module.log_precision.exp() * tightness * distance + prior
+    torch.testing.assert_close(got, wanted)
+
+
+def test_an_anchored_centre_is_the_one_the_layer_began_with_plus_what_it_found():
+    centres, pixels = full_scene()
+    module = layer(steps=3, anchored=True)
+    got, scores = module(centres, pixels, FullNeighbourhood())
+
+    current = centres
+    for step in range(3):
+        logits = module.logits(current, pixels, FullNeighbourhood())
+        torch.testing.assert_close(scores[step], logits)
+        means, positions = m_step(e_step(logits), pixels, FullNeighbourhood())
+        current = Centres(centres.features + module.value(means), positions)
+    torch.testing.assert_close(got.features, current.features)
+    torch.testing.assert_close(got.positions, current.positions)
+
+
+def test_the_last_m_step_is_left_out_where_nothing_reads_it():
+    centres, pixels = full_scene()
+    module = layer(steps=2, anchored=True)
+    got, scores = module(centres, pixels, FullNeighbourhood(), last=True)
+    _, all_scores = module(centres, pixels, FullNeighbourhood())
+    assert len(scores) == 2
+    torch.testing.assert_close(scores[1], all_scores[1])
+    torch.testing.assert_close(module.logits(got, pixels, FullNeighbourhood()), scores[1])
 
 
 def test_gradients_flow_through_every_step():

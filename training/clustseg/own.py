@@ -1,0 +1,267 @@
+"""Trains a bundle on images of your own:
+
+    python -m clustseg.own --data my-folder --task instance --out ../my-bundle --minutes 10
+
+The data set is a folder of images and masks, or an export of CVAT, Label Studio or COCO (readers/any.py says how each looks). A
+fifth of the images is kept for val, where the data set has no split of its own. Sizes of images and objects say what is trained;
+--from starts from the weights of another run, as far as they fit. The same command goes on where it stopped. What comes out is a
+bundle: `npx clustseg segment --model ../my-bundle photos`. docs/train-your-own.md takes you through it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .bundle_runtime import BundleRuntime
+from .bundles import BundleText
+from .calibrate import calibrate_run
+from .card_masks import write_card
+from .evaluate_bundles import PARAMETERS, evaluate_bundle, table
+from .evaluate_masks import evaluate_masks
+from .export_masks import export_run
+from .mask_objective import Batches, MaskObjective, class_weights
+from .own_recipe import (
+    OWN_FILE,
+    Survey,
+    add_reader_arguments,
+    check,
+    own_recipe,
+    read_own,
+    reader_options,
+    smallest_area,
+    survey,
+    without_empty,
+    write_own,
+)
+from .readers.any import read_any
+from .recipes import Recipe
+from .samples import DataError, Samples
+from .train_masks import trainer_of
+from .trainer import Trainer
+from .tune_masks import tune_run
+from .universal import UniversalClustSeg
+
+CACHED = 3_000_000_000
+"""Bytes of images that are kept in memory."""
+ENOUGH = 8
+"""With fewer images of val than this, nothing is chosen on them."""
+GRID = {"seed_threshold": (0.1, 0.2, 0.3), "threshold": (0.3, 0.4, 0.5, 0.6), "min_area": (4, 16, 64)}
+
+
+def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="clustseg.own", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="a folder, CVAT's XML, or a JSON of COCO or Label Studio")
+    parser.add_argument("--task", choices=("semantic", "instance", "panoptic"), required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle; its name is the model's")
+    add_reader_arguments(parser)
+    parser.add_argument("--drop-empty", action="store_true", help="leave out classes of which no pixel is annotated")
+    parser.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/own-NAME)")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--iterations", type=int, default=0, help="train so many steps instead of minutes")
+    parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from the weights of this run, as far as they fit")
+    parser.add_argument("--from-scratch", action="store_true", help="no ImageNet weights in the encoder")
+    parser.add_argument(
+        "--any-direction", action=argparse.BooleanOptionalAction, default=None, help="there is no up and down: crops are turned and flipped"
+    )
+    parser.add_argument("--batch", type=int, help="crops a step (default: by their size)")
+    parser.add_argument("--rate", type=float, help="peak learning rate (default: 0.001)")
+    parser.add_argument("--licence", default="not stated", help="of the weights, for model.json and the card")
+    parser.add_argument("--terms", default="those of the owner of the images", help="of the data, for model.json and the card")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args(given)
+
+
+def open_data(arguments: argparse.Namespace, **options: object) -> tuple[Samples, Samples]:
+    """Training and val."""
+    given = {**reader_options(arguments), **options}
+    return tuple(read_any(arguments.data, split, arguments.images, **given) for split in ("train", "val"))
+
+
+def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, BundleText]:
+    """The recipe and the text of the bundle: of the run, if it has begun, else by a look at the data."""
+    if (run / OWN_FILE).exists():
+        recipe, text = read_own(run, arguments.data)
+        if recipe.config.tasks[0] != arguments.task:
+            raise DataError(f"{run} was begun for --task {recipe.config.tasks[0]}; give another --run, or delete it")
+        print(f"going on with {run}")
+        return recipe, text
+    train, val = open_data(arguments)
+    seen = survey(train)
+    if arguments.drop_empty and (seen.pixels == 0).any():
+        dropped = [one["name"] for one, pixels in zip(train.categories, seen.pixels) if pixels == 0]
+        print(f"left out, as nothing is annotated: {', '.join(dropped)}")
+        train = without_empty(train, seen.pixels)
+        seen = replace(seen, pixels=seen.pixels[seen.pixels > 0])
+    check(train, val, seen, arguments.task)
+    recipe, scale, tile = own_recipe(
+        train, seen, arguments.task, any_direction=arguments.any_direction, from_scratch=arguments.from_scratch
+    )
+    changed = {name: value for name in ("batch", "rate") if (value := getattr(arguments, name)) is not None}
+    recipe = replace(recipe, **changed)
+    limits = [
+        f"Trained on {len(train)} images; others than such as these are not measured.",
+        f"Figures are of the {len(val)} images of val, which were not trained on, but on which "
+        f"{'scores were calibrated and thresholds chosen' if len(val) >= ENOUGH else 'scores were calibrated'}.",
+    ]
+    text = BundleText(
+        name=name,
+        categories=train.categories,
+        data=f"{arguments.data.name}, {len(train)} images",
+        terms=arguments.terms.rstrip(".") + ".",
+        limits=tuple(limits),
+        defaults={"threshold": 0.5, "mask_threshold": 0.0, "overlap_threshold": 0.0, "min_area": smallest_area(seen, scale)},
+        scale=scale,
+        mask_tile=tile,
+    )
+    print(describe(train, val, seen, recipe, text))
+    about = {
+        "data": str(arguments.data),
+        "images": None if arguments.images is None else str(arguments.images),
+        "options": reader_options(arguments),
+    }
+    write_own(run, recipe, text, about)
+    return recipe, text
+
+
+def describe(train: Samples, val: Samples, seen: Survey, recipe: Recipe, text: BundleText) -> str:
+    """What was found and what follows from it."""
+    names = ", ".join(f"{one['name']}{'' if one['isthing'] else ' (stuff)'}" for one in train.categories)
+    sides = f"{int(np.median(seen.widths))} x {int(np.median(seen.heights))}"
+    scale = "seen in their own pixels" if text.scale["mode"] == "native" else f"scaled to {text.scale['long_side']} px on the long side"
+    if text.mask_tile is not None:
+        scale += f", larger ones in tiles of {text.mask_tile['side']} px"
+    lines = [f"{len(train)} images to train on, {len(val)} for val, {sides} px; classes: {names}"]
+    if len(seen.sizes) and recipe.config.has_things:
+        low, middle, high = np.percentile(seen.sizes, (5, 50, 95))
+        lines.append(f"{len(seen.sizes)} things, {middle:.0f} px across ({low:.0f} to {high:.0f}), up to {seen.counts.max()} an image")
+    config = recipe.config
+    lines.append(f"images are {scale}; {recipe.batch} crops of {recipe.augment.crop[1]} x {recipe.augment.crop[0]} a step")
+    seeds = f", seeds at stride {config.seed_stride}" if config.has_things else ""
+    lines.append(f"RCA at strides {', '.join(map(str, config.levels))}{seeds}")
+    return "\n".join(lines)
+
+
+def start_from(network: UniversalClustSeg, run: Path) -> tuple[int, int]:
+    """Takes over the averaged weights of another run whose names and shapes fit; how many numbers of how many."""
+    path = run / "checkpoint.pt"
+    if not path.exists():
+        raise DataError(f"{path}: there is no such checkpoint; give the folder of a run as --from")
+    saved = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    own = network.state_dict()
+    fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    return sum(value.numel() for value in fitting.values()), sum(value.numel() for value in own.values())
+
+
+def begin(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Trainer:
+    """The run, at its beginning or where it stopped."""
+    network = UniversalClustSeg(recipe.config)
+    fresh = not (run / "checkpoint.pt").exists()
+    if fresh and not arguments.from_scratch:
+        network.encoder.load_imagenet()
+    if fresh and arguments.start is not None:
+        taken, whole = start_from(network, arguments.start)
+        print(f"{taken / 1e6:.2f} of {whole / 1e6:.2f} million weights are those of {arguments.start}")
+    return trainer_of(network.to(memory_format=torch.channels_last), recipe, "own", run, arguments.minutes, arguments.iterations)
+
+
+def with_reports(loss: Callable[[], tuple[Tensor, dict[str, float]]], trainer: Trainer) -> Callable[[], tuple[Tensor, dict[str, float]]]:
+    """Prints a line ten times in a run."""
+    told = int(trainer.progress * 10)
+    mean = 0.0
+
+    def reported() -> tuple[Tensor, dict[str, float]]:
+        nonlocal told, mean
+        value, parts = loss()
+        mean = mean * 0.9 + value.item() * 0.1 if mean else value.item()
+        if int(trainer.progress * 10) > told:
+            told = int(trainer.progress * 10)
+            print(f"{trainer.progress:4.0%}  step {trainer.step:5d}  {trainer.seconds / 60:5.1f} min  loss {mean:.3f}", flush=True)
+        return value, parts
+
+    return reported
+
+
+def train(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Samples:
+    """Trains to the end; returns val."""
+    options = {"long_side": recipe.long_side} if recipe.long_side else {}
+    whole = [recipe.read(arguments.data, split, **options, cache=True) for split in ("train", "val")]
+    side = recipe.long_side or 1024
+    if 4 * side * side * sum(map(len, whole)) > CACHED:
+        whole = [recipe.read(arguments.data, split, **options) for split in ("train", "val")]
+    samples, val = whole
+    trainer = begin(arguments, recipe, run)
+    seed = arguments.seed + trainer.step  # another one after a resume, or the run would see its first crops again
+    torch.manual_seed(seed)
+    weights = class_weights(samples, recipe.balance) if "semantic" in recipe.config.tasks else torch.ones(len(recipe.config.things))
+    objective = MaskObjective(trainer.network, recipe, weights, seed)
+    batches = Batches(samples, recipe, None, seed)
+    if trainer.progress < 1:
+        trainer.fit(
+            with_reports(lambda: objective(next(batches), trainer.progress), trainer),
+            lambda: evaluate_masks(trainer.average, recipe, val, limit=recipe.evaluate_images),
+        )
+    return recipe.read(arguments.data, "val")
+
+
+def publish(arguments: argparse.Namespace, recipe: Recipe, run: Path, val: Samples) -> dict:
+    """Calibrates, chooses thresholds, exports, measures on val, writes the card; returns model.json."""
+    calibrate_run(run, val)
+    if len(val) >= ENOUGH:
+        chosen = tune_run(run, val, GRID)
+        print(", ".join(f"{name} {value:g}" for name, value in chosen["defaults"].items()) + f": best of those tried on {len(val)} images")
+    manifest = export_run(run, arguments.out)
+    manifest["licence"] = arguments.licence
+    if arguments.from_scratch:
+        manifest["training"]["terms"] = arguments.terms
+    tasks = [task for task in (arguments.task, "semantic") if task in recipe.config.tasks]
+    runtime = BundleRuntime(arguments.out)
+    found = evaluate_bundle(runtime, val, list(dict.fromkeys(tasks)))
+    command = ["python", "-m", "clustseg.evaluate", "--bundle", str(arguments.out), "--data", str(arguments.data), "--split", "val"]
+    for name, value in reader_options(arguments).items():
+        command += [f"--{name}", value if isinstance(value, str) else ",".join(value)]
+    evaluation = {
+        "data": arguments.data.name,
+        "split": "val",
+        "parameters": {name: runtime.parameters[name] for name in PARAMETERS},
+        "command": shlex.join(command),
+        **found,
+    }
+    write_card(arguments.out, manifest, [evaluation])
+    print(table(found["tasks"]))
+    return manifest
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    arguments = parse_arguments(given)
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    name = re.sub(r"[^a-z0-9._-]+", "-", arguments.out.resolve().name.lower()).strip("-._") or "own"
+    run = arguments.run or Path("runs") / f"own-{name}"
+    began = time.monotonic()
+    try:
+        recipe, _ = plan(arguments, name, run)
+        val = train(arguments, recipe, run)
+    except DataError as error:
+        raise SystemExit(f"clustseg.own: {error}") from error
+    manifest = publish(arguments, recipe, run, val)
+    size = sum(file.stat().st_size for file in arguments.out.iterdir()) / 1e6
+    print(f"{arguments.out}: {', '.join(manifest['tasks'])}; {size:.1f} MB, after {(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"next: npx clustseg segment <images> --model {arguments.out} --task {arguments.task} --overlay")
+
+
+if __name__ == "__main__":
+    main()
