@@ -89,6 +89,8 @@ describe("one image", () => {
       `score ${score.toFixed(2)} · ${area.toLocaleString("en-US")} px · ${part}% · segment ${id}`,
     );
     expect((await fillAt(page, inside, "marks"))[3]).toBeGreaterThan(0);
+    // And aloud, when the pointer rests.
+    await expect.poll(() => page.textContent("#live")).toContain(`balloon, score ${score.toFixed(2)}, `);
     const sky = insideOf(scene, segmentOf(scene, 1));
     expect((await fillAt(page, sky, "marks"))[3]).toBe(0);
     await page.mouse.move(5, 5);

@@ -70,6 +70,7 @@ class Page {
   async load(): Promise<void> {
     this.#refresh();
     await this.#library.load();
+    this.#refresh();
     document.body.dataset["loaded"] = "all";
   }
 

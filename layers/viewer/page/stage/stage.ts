@@ -8,13 +8,16 @@ import { Chip, sentenceOf } from "./chip.js";
 import type { Opened } from "./open.js";
 import { Pane } from "./pane.js";
 import { followPointers } from "./pointers.js";
-import { type Layers, type StepPosition, sceneOf } from "./scene.js";
+import { type Description, type Layers, type StepPosition, sceneOf } from "./scene.js";
 
 /** From one E-step to the next. */
 const moveMs = 450;
 
 /** After the last move the picture is painted in full. */
 const settleMs = 150;
+
+/** A pointer that has stayed on a segment for so long means it. */
+const restMs = 500;
 
 /** What is looked at, beside the pictures themselves. */
 export interface Look {
@@ -37,6 +40,7 @@ export class Stage {
   /** Called when another segment was chosen by the pointer: of which pane, and its id or 0. */
   onChoose: (pane: number, id: number) => void = () => {};
   #stopMoving: () => void = () => {};
+  #saying: ReturnType<typeof setTimeout> | undefined;
   /** Set while the picture is moved or zoomed. */
   #settling: ReturnType<typeof setTimeout> | undefined;
   readonly #draw = everyFrame(() => this.#drawAll());
@@ -65,6 +69,7 @@ export class Stage {
   }
 
   show(pane: number, opened: Opened | undefined): void {
+    this.#stopMoving();
     this.panes[pane]!.opened = opened;
     this.panes[pane]!.showGhost(0);
     this.#chosen[pane] = 0;
@@ -164,14 +169,23 @@ export class Stage {
   /** The pointer is at one place of the image, so it is at that place in both panes. */
   #point(pane: number, clientX: number, clientY: number): void {
     const at = this.panes[pane]!.at(clientX, clientY);
+    const before = this.#pointed[pane];
     for (const [i, one] of this.panes.entries()) {
       this.#pointed[i] = one.idAt(at, this.#view);
       this.#chips[i]!.show(one.scene?.describe(this.#pointed[i]), at);
     }
+    if (this.#pointed[pane] !== before) this.#sayLater(this.panes[pane]!.scene?.describe(this.#pointed[pane]!));
     this.#drawMarks();
   }
 
+  /** What a pointer only passes over is not said. */
+  #sayLater(about: Description | undefined): void {
+    clearTimeout(this.#saying);
+    if (about !== undefined) this.#saying = setTimeout(() => setText(this.#live, sentenceOf(about)), restMs);
+  }
+
   #leave(): void {
+    clearTimeout(this.#saying);
     this.#pointed = this.panes.map(() => 0);
     for (const chip of this.#chips) chip.show(undefined, { x: 0, y: 0 });
     this.#drawMarks();
