@@ -9,6 +9,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from .card import HEADLINE, at_found, quality_table
+from .card import NAMES as SUPERPIXEL_NAMES
 from .evaluate_bundles import table
 
 NAMES = {
@@ -71,6 +73,38 @@ def mask_card(manifest: dict, evaluations: Sequence[dict], notes: Sequence[str] 
     return "\n\n".join(sections) + "\n"
 
 
+def superpixel_rows(evaluation: dict, command: str) -> list[dict]:
+    """The rows that model.json carries of the superpixel task."""
+    common = {name: evaluation[name] for name in ("data", "split", "images")}
+    return [
+        {**common, "name": SUPERPIXEL_NAMES[key], "at": f"superpixel, K = {row['asked']}, {row['found']:.0f} found", "value": round(row[key], 4), "command": command}
+        for row in evaluation["rows"]
+        if row["asked"] in HEADLINE
+        for key in SUPERPIXEL_NAMES
+    ]
+
+
+def superpixel_section(evaluation: dict, alone: dict | None, command: str) -> list[str]:
+    """The superpixel task of a bundle with others, and what the company costs it: `alone` is the bundle that does nothing else."""
+    sections = [
+        "### Superpixels",
+        f"{evaluation['data']} {evaluation['split']}, {evaluation['images']} images, mean over images of the mean over annotators, at segments "
+        "found after connectivity. The encoder is the other tasks' own and was not trained for this; only what follows it was.",
+        quality_table(evaluation),
+    ]
+    if alone is not None:
+        rows = [row for row in evaluation["rows"] if row["asked"] in HEADLINE]
+        lines = ["| at segments found | " + " | ".join(f"{row['found']:.0f}" for row in rows) + " |", "|---" + "|--:" * len(rows) + "|"]
+        for key in ("asa", "br"):
+            cells = []
+            for row in rows:
+                other = at_found(alone["rows"], row["found"], key)
+                cells.append(f"{row[key]:.4f}" + ("" if other is None else f" ({row[key] - other:+.4f})"))
+            lines.append(f"| {key.upper()} (difference from clustseg-superpixel) | " + " | ".join(cells) + " |")
+        sections += ["What one checkpoint for four tasks costs:", "\n".join(lines)]
+    return [*sections, f"Made by `{command}` in `training/`."]
+
+
 def calibration_table(calibration: dict) -> str:
     """How far scores are from the share of segments that are right."""
     lines = ["| clusters | number | right | error before | after |", "|---|--:|--:|--:|--:|"]
@@ -98,13 +132,27 @@ def main(given: Sequence[str] | None = None) -> None:
     if not evaluations:
         raise SystemExit(f"{arguments.results}: holds no figures of graph {digest[:12]}; run clustseg.evaluate --bundle … --json … first")
     evaluations.sort(key=lambda one: ("test", "val", "train").index(one["split"]))
-    write_card(arguments.bundle, manifest, evaluations)
+    write_card(arguments.bundle, manifest, evaluations, *_superpixels(arguments.bundle, found, digest))
     print(f"{path} and its README.md: {len(manifest['metrics'])} figures")
 
 
-def write_card(bundle: Path, manifest: dict, evaluations: Sequence[dict], notes: Sequence[str] = ()) -> None:
-    """Figures into model.json (in place in `manifest` too), and README.md beside it."""
-    manifest["metrics"] = [row for evaluation in evaluations for row in metrics_of(evaluation)]
+def _superpixels(bundle: Path, found: Sequence[dict], digest: str) -> tuple[list[str], list[dict]]:
+    """The card's section and the figures of the superpixel task, if it was measured."""
+    measured = [one for one in found if isinstance(one, dict) and "rows" in one and str(one.get("name", "")).startswith("ClustSeg (")]
+    own = next((one for one in measured if one.get("sha256") == digest), None)
+    if own is None:
+        return [], []
+    alone = next((one for one in measured if "clustseg-superpixel" in one["name"] and one["data"] == own["data"]), None)
+    file = f"results/{bundle.resolve().name}-{own['data'].lower()}-{own['split']}.json"
+    command = f"python -m clustseg.evaluate --bundle ../models/{bundle.resolve().name} --task superpixel --split {own['split']} --json {file}"
+    return superpixel_section(own, alone, command), superpixel_rows(own, command)
+
+
+def write_card(
+    bundle: Path, manifest: dict, evaluations: Sequence[dict], notes: Sequence[str] = (), rows: Sequence[dict] = ()
+) -> None:
+    """Figures into model.json (in place in `manifest` too), and README.md beside it. `rows`: further ones, told of by the notes."""
+    manifest["metrics"] = [row for evaluation in evaluations for row in metrics_of(evaluation)] + list(rows)
     (bundle / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
     (bundle / "README.md").write_text(mask_card(manifest, evaluations, notes))
 
