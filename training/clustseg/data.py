@@ -76,7 +76,7 @@ class SuperpixelBatches:
         batch: int,
         crop: int,
         classes: int,
-        seed: int,
+        seed: int | tuple[int, int],
         ahead: int = 4,
         scale: tuple[float, float] = (0.7, 1.7),
     ) -> None:

@@ -1,6 +1,6 @@
 """One process or many: who this process is, what it shares with the others, and on which device and in which type it computes.
 
-`torchrun --nproc-per-node 8 -m clustseg.train_masks …` starts a process a GPU; without torchrun a `World` is one process.
+`torchrun --nproc-per-node 8 -m clustseg.train …` starts a process a GPU; without torchrun a `World` is one process.
 """
 
 from __future__ import annotations

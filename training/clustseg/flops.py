@@ -73,8 +73,11 @@ def counted(work: Callable[[], Any]) -> tuple[Any, int]:
 
 def _mask_flops(network: UniversalClustSeg, height: int, width: int) -> dict[str, int]:
     config = network.config
-    whole = config.deepest_stride
-    image = torch.empty(1, 3, height + -height % whole, width + -width % whole)
+    # As MaskInference prepares an image.
+    seen, given = config.zoom
+    whole = config.deepest_stride * seen
+    sides = (side * seen // given for side in (height, width))
+    image = torch.empty(1, 3, *(side + -side % whole for side in sides))
     _, encoder = counted(lambda: network.encoder(image))
     pixels, seen = counted(lambda: network.see(image))
 

@@ -36,10 +36,10 @@ class HungarianObjective(MaskObjective):
         hidden = torch.zeros(centres.features.shape[:2], dtype=torch.bool, device=device)
         result = network.cluster(pixels, centres, hidden, first)
 
-        regions = [self._regions(target) for target in batch.targets]
-        points = torch.stack([sample_points(region >= 0, border_of(region), recipe.points) for region in regions])
-        truth = torch.stack([region.reshape(-1)[at] for region, at in zip(regions, points)])
-        points = points.to(device)
+        # At this size of crop even finding borders takes long on a CPU.
+        regions = [self._regions(target).to(device) for target in batch.targets]
+        drawn = [sample_points(region >= 0, border_of(region), recipe.points).to(device) for region in regions]
+        points, truth = torch.stack(drawn), torch.stack([region.reshape(-1)[at] for region, at in zip(regions, drawn)])
         samples: dict[int, Tensor] = {}
         scores = []
         for step in result.steps:
@@ -47,7 +47,7 @@ class HungarianObjective(MaskObjective):
                 samples[step.stride] = vectors_at(step.pixels, points, *size)
             last = step is result.steps[-1]
             scores.append(step.query @ (samples[step.stride] if last else samples[step.stride][..., ::_THIN]))
-        owner = self._match(scores[-1], result, truth.to(device), batch.targets)
+        owner = self._match(scores[-1], result, truth, batch.targets)
 
         targets, classes = [], []
         for row, target in zip(owner, batch.targets):
@@ -56,11 +56,11 @@ class HungarianObjective(MaskObjective):
             cluster_of = torch.full((first + len(target.classes) + 1,), -1)
             cluster_of[:first] = torch.arange(first)
             cluster_of[first + row[matched]] = first + matched
-            targets.append(cluster_of[truth[len(targets)]])
+            targets.append(cluster_of.to(device)[truth[len(targets)]])
             wanted = torch.full((len(row),), sum(config.things))
             wanted[matched] = self.thing_rank[target.classes[row[matched]]]
             classes.append(wanted)
-        targets, classes = torch.stack(targets).to(device), torch.stack(classes).to(device)
+        targets, classes = torch.stack(targets), torch.stack(classes).to(device)
         masks, parts = self._masks(scores, targets, (owner >= 0).to(device), first, weights)
         total = masks
         if weights.classes:

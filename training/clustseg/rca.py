@@ -1,6 +1,6 @@
 """Recurrent Cross-Attention (RCA): the decoder layer of ClustSeg, an EM clustering with learned projections.
 
-Paper (Liang et al., ICML 2023, eq. 5-7), for pixel features X, centres C and one layer with projections Q, K, V:
+Paper (Liang et al., ICML 2023), for pixel features X, centres C and one layer with projections Q, K, V:
 
     E-step   M(t)   = softmax over the K clusters ( Q(C(t)) (K X)^T )        every pixel's column sums to one
     M-step   C(t+1) = M(t) V X

@@ -1,4 +1,4 @@
-"""Recipes as JSON files (training/configs): what the paper trains, for `python -m clustseg.train_masks --config FILE`.
+"""Recipes as JSON files (training/configs): what the paper trains, for `python -m clustseg.train --config FILE`.
 
 A file has these parts, whose keys are the fields of the dataclasses named; a key that is none of them is an error.
 

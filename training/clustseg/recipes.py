@@ -46,9 +46,9 @@ class Recipe:
 
 
 def _by_modality(root: Path, samples: Samples) -> list[float]:
-    """Coloured tissue and bright field are a fifth of the images and most of what goes wrong: twice as often."""
+    """Coloured tissue and bright field are a fifth of the images and most of what goes wrong: more often."""
     kinds = read_modality(root)
-    return [1.0 if kinds[name] == "dark" else 2.0 for name in samples.names]
+    return [1.0 if kinds[name] == "dark" else 2.5 for name in samples.names]
 
 
 RECIPES = {
@@ -58,18 +58,21 @@ RECIPES = {
             tasks=("semantic",),
             widths={32: 160, 16: 128, 8: 96, 4: 64, 2: 40},
             levels=(8, 4, 2),
+            # Poles are three pixels wide: seen larger, val mIoU gains .014 with the same weights.
+            zoom=(4, 3),
         ),
         folder="camvid",
         read=read_camvid,
         augment=AugmentConfig(
-            crop=(288, 352), scale=(0.6, 2.0), contrast=0.6, gamma=0.8, brightness=0.25, saturation=0.7, hue=0.3, tint=0.25
+            crop=(288, 352), scale=(0.75, 2.5), contrast=0.6, gamma=0.8, brightness=0.25, saturation=0.7, hue=0.3, tint=0.25
         ),
         batch=4,
         encoder_rate=0.2,
         frozen_stride=2,
         points=30000,
         weights=MaskLossWeights(dice=2.0),
-        balance=0.5,
+        # Rarer classes are found by dice; weights for them (.5) were taken back again by val: .685 -> .705 without.
+        balance=0.1,
         evaluate_images=40,
     ),
     "nuclei": Recipe(

@@ -1,4 +1,4 @@
-"""Trains superpixels from a recipe's file, on one device or many. clustseg.train_masks --config calls it."""
+"""Trains superpixels from a recipe's file, on one device or many. `clustseg.train --config` calls it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .distributed import World, in_parallel, precision_of, shared_statistics
 from .losses import superpixel_loss
 from .network import SuperpixelClustSeg
 from .recipe_files import SuperpixelRecipe
+from .streams import ahead
 from .train_superpixels import LABEL_CLASSES, evaluate
 from .trainer import Trainer
 
@@ -43,7 +44,13 @@ def train_superpixel_recipe(
         network, recipe, len(photographs), arguments, precision=precision, parts=arguments.accumulate, world=world, keep=keep
     )
     seed = arguments.seed + trainer.step + 1_000_000 * world.rank
-    batches = SuperpixelBatches(photographs, share, recipe.crop, LABEL_CLASSES, seed, scale=recipe.scale)
+    workers = recipe.plan.workers if arguments.workers is None else arguments.workers
+
+    def batches_of(worker: int) -> SuperpixelBatches:
+        own = (seed, worker) if worker else seed
+        return SuperpixelBatches(photographs, share, recipe.crop, LABEL_CLASSES, own, scale=recipe.scale)
+
+    batches = ahead(batches_of, workers)
 
     def objective(image: torch.Tensor, labels: torch.Tensor, rows: int, columns: int) -> tuple[torch.Tensor, dict[str, float]]:
         with precision.autocast(world.device):

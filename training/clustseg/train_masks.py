@@ -3,7 +3,7 @@
 The same command goes on where it stopped. Data: CLUSTSEG_DATA, or --data. With --config, trains what a file says
 (recipe_files.py), superpixels too; on several GPUs by
 
-    torchrun --nproc-per-node 8 -m clustseg.train_masks --config configs/panoptic-coco-r50.json --encoder-weights … --run …
+    torchrun --nproc-per-node 8 -m clustseg.train --config configs/panoptic-coco-r50.json --encoder-weights …
 """
 
 from __future__ import annotations
@@ -133,12 +133,13 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     source.add_argument("--recipe", choices=sorted(RECIPES))
     source.add_argument("--config", type=Path, help="a recipe's file")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
-    parser.add_argument("--run", type=Path, help="the run's folder")
+    # torchrun of Python 3.11 takes --run for an abbreviation of options of its own, and refuses it.
+    parser.add_argument("--run", "--run-folder", type=Path, help="the run's folder; default, of a file: runs/<its name>")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--iterations", type=int, default=0, help="train so many steps instead of minutes")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--evaluate-every", type=float, default=10.0, help="minutes between measurements on val; 0 for none")
+    parser.add_argument("--evaluate-every", type=float, help="minutes between measurements on val, 0 for none; default: 10, of a file 120")
     parser.add_argument("--from-scratch", action="store_true", help="no ImageNet weights in the encoder")
     parser.add_argument("--encoder-weights", type=Path, help="file of ImageNet weights, as their authors publish them")
     parser.add_argument("--device", default="auto", help="auto: CUDA where there is one")
@@ -147,8 +148,13 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="processes that read images, each; default: the recipe's")
     parser.add_argument("--dry-run", action="store_true", help="two steps of tiny crops and one image of val; writes nothing")
     arguments = parser.parse_args(given)
+    if arguments.run is None and arguments.config:
+        arguments.run = Path("runs") / arguments.config.stem
     if arguments.run is None and not arguments.dry_run:
         parser.error("the following arguments are required: --run")
+    if arguments.evaluate_every is None:
+        # What is measured on one GPU keeps all others waiting.
+        arguments.evaluate_every = 120.0 if arguments.config else 10.0
     return arguments
 
 

@@ -19,19 +19,25 @@ def read_any(path: Path | str, split: str | None = None, images: Path | str | No
     file: CVAT's XML, COCO's or Label Studio's JSON.
 
     `images` is the folder of the images; for files, the folder images/ beside it, or the file's own folder, is the
-    default. `options` go to the reader. Of sources without splits, "val" is a fifth of the images (see `part_of`).
+    default (of annotations/FILE.json, as CVAT lays COCO out, images/ beside annotations/). `options` go to the reader. Of
+    sources without splits, "val" is a fifth of the images (see `part_of`).
     """
     path = Path(path)
     if path.is_dir():
         if (path / "annotations.xml").exists():
             return read_cvat(path, split, images=images, **options)
+        if images is not None:
+            raise DataError(f"{path}: a folder of images is given with an annotation file only; give that file, or leave it out")
         if (path / "objectInfo150.txt").exists():
-            return read_ade20k(path, split or "train", **options)
+            return read_ade20k(path, split or "train", **_without_drawing(path, options))
         if (path / "annotations").is_dir() and (path / f"{split or 'train'}2017").is_dir():
-            return read_coco(path, split or "train", **options)
-        return read_folder(path, split, **options)
-    beside = path.parent / "images"
-    folder = Path(images) if images is not None else beside if beside.is_dir() else path.parent
+            return read_coco(path, split or "train", **_without_drawing(path, options))
+        return read_folder(path, split, **_without_drawing(path, options))
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder")
+    beside = (path.parent.parent if path.parent.name == "annotations" else path.parent) / "images"
+    beside = beside if beside.is_dir() else path.parent
+    folder = Path(images) if images is not None else beside
     if path.suffix.lower() == ".xml":
         return read_cvat(path, split, images=folder, **options)
     if path.suffix.lower() != ".json":
@@ -41,5 +47,17 @@ def read_any(path: Path | str, split: str | None = None, images: Path | str | No
         return read_label_studio(path, split, images=folder, **options)
     annotations = data.get("annotations") if isinstance(data, dict) else None
     if isinstance(annotations, list) and annotations and "segments_info" in annotations[0]:
-        return part_of(read_coco_panoptic(path, folder, **options), split)
+        return part_of(read_coco_panoptic(path, folder, **_without_drawing(path, options)), split)
     return part_of(read_coco_instances(path, folder, **options), split)
+
+
+def _without_drawing(path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """`options`, if none is of those that only annotations drawn in a tool have."""
+    instead = {
+        "stuff": 'in a folder of masks, say "isthing": false of the class in dataset.json; COCO panoptic files say it themselves',
+        "unlabelled": 'in a folder of masks, say in dataset.json which value is "void"',
+    }
+    for name, hint in instead.items():
+        if name in options:
+            raise DataError(f"{path}: {name} is for COCO instances, CVAT and Label Studio; {hint}")
+    return options
