@@ -64,7 +64,7 @@ RECIPES = {
         folder="camvid",
         read=read_camvid,
         augment=AugmentConfig(
-            crop=(288, 352), scale=(0.75, 2.5), contrast=0.6, gamma=0.8, brightness=0.25, saturation=0.7, hue=0.3, tint=0.25
+            crop=(288, 352), scale=(0.75, 2.5), contrast=0.7, gamma=1.0, brightness=0.3, saturation=0.7, hue=0.3, tint=0.35
         ),
         batch=4,
         encoder_rate=0.2,
