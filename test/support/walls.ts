@@ -81,7 +81,17 @@ export const rooms: Readonly<Record<string, Room>> = {
     why: "viewer shows what a results store holds, against the port: it decodes nothing, runs no model and knows no cloud",
   },
   functions: {
-    rooms: ["layers/segments", "layers/pipeline", "layers/model", "layers/storage"],
+    rooms: [
+      "layers/segments",
+      "layers/pipeline",
+      "layers/model",
+      "layers/storage",
+      // What all of them need at the edge.
+      "functions/environment",
+      "functions/aws",
+      "functions/telemetry",
+      "functions/pipeline-model",
+    ],
     packages: "any",
     node: "any",
     edge: true,
@@ -95,7 +105,8 @@ export const rooms: Readonly<Record<string, Room>> = {
     why: "the command line parses, calls and prints; it stands on the layers",
   },
   infra: {
-    rooms: ["layers/segments", "layers/pipeline"],
+    // Of model: what model.json says, for the recipes that are written out at synth.
+    rooms: ["layers/segments", "layers/pipeline", "layers/model"],
     packages: "any",
     node: "any",
     edge: true,
@@ -109,7 +120,10 @@ const nodeGlobals = ["process", "Buffer", "require"];
 const impureGlobals = [...nodeGlobals, "fetch", "WebSocket", "XMLHttpRequest"];
 const environment = ["process.env", "globalThis.process.env"];
 
-/** The room of a path, or undefined for what is outside all rooms (tests, benches, scripts). Each function is a room of its own. */
+/**
+ * The room of a path, or undefined for what is outside all rooms (tests, benches, scripts). Each function is a room of its own,
+ * and so is each file beside them.
+ */
 function roomOf(path: string): string | undefined {
   const [name] = Object.keys(rooms)
     .filter((room) => path.startsWith(`${room}/`))

@@ -1,0 +1,46 @@
+import { errorCodes } from "../layers/segments/errors.js";
+
+/** A state of the Amazon States Language, as data. */
+export type State = Readonly<Record<string, unknown>>;
+
+/** Faults of Lambda itself: the call has not begun, or can be made again, because every stage can. */
+const lambdaFaults = [
+  "Lambda.ServiceException",
+  "Lambda.AWSLambdaException",
+  "Lambda.SdkClientException",
+  "Lambda.TooManyRequestsException",
+  "Lambda.Unknown",
+  "Sandbox.Timedout",
+  "Runtime.ExitError",
+];
+
+/** Errors of ours that pass: a function throws them under their code. */
+const passing = Object.entries(errorCodes)
+  .filter(([, { fault, retryable }]) => fault === "system" && retryable)
+  .map(([code]) => code);
+
+/** A call of a function, again when what went wrong passes; its answer is in `Payload`. */
+export function invoke(functionArn: string, payload: string | State, attempts = 4): State {
+  return {
+    Type: "Task",
+    Resource: "arn:aws:states:::lambda:invoke",
+    Parameters: {
+      FunctionName: functionArn,
+      ...(typeof payload === "string" ? { "Payload.$": payload } : { Payload: payload }),
+    },
+    Retry: [retry([...lambdaFaults, ...passing], attempts)],
+  };
+}
+
+/** With waits of 2, 4, 8 … seconds at most, each a random part of that. */
+export const retry = (errors: readonly string[], attempts: number): State => ({
+  ErrorEquals: errors,
+  IntervalSeconds: 2,
+  MaxAttempts: attempts,
+  BackoffRate: 2,
+  MaxDelaySeconds: 60,
+  JitterStrategy: "FULL",
+});
+
+/** Whatever goes wrong is put down as `failure`, and the run goes on there. */
+export const caught = (next: string): State[] => [{ ErrorEquals: ["States.ALL"], ResultPath: "$.failure", Next: next }];
