@@ -1,12 +1,20 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ClustsegError } from "../layers/segments/errors.js";
+import { addCancelCommand } from "./commands/cancel.js";
 import { addDemoCommand } from "./commands/demo.js";
 import { addDoctorCommand } from "./commands/doctor.js";
+import { addEstimateCommand } from "./commands/estimate.js";
 import { addExportCommand } from "./commands/export.js";
 import { addInspectCommand } from "./commands/inspect.js";
+import { addLogsCommand } from "./commands/logs.js";
 import { addModelsCommand } from "./commands/models.js";
+import { addRedriveCommand } from "./commands/redrive.js";
+import { addResultsCommand } from "./commands/results.js";
 import { addSegmentCommand } from "./commands/segment.js";
+import { addStatusCommand } from "./commands/status.js";
+import { addSubmitCommand } from "./commands/submit.js";
+import { addUploadCommand } from "./commands/upload.js";
 import { addViewCommand } from "./commands/view.js";
 import { addWatchCommand } from "./commands/watch.js";
 import { type ExitCode, exitCodeOf, exitCodes, reportError } from "./terminal/exit.js";
@@ -27,6 +35,8 @@ Examples:
   clustseg view masks                            look at results in the browser
   clustseg inspect masks/a.jpg                   what a result is, and whether it is whole
   clustseg doctor                                what is installed and what works
+  clustseg upload photos                         into the cloud: masks of what lands in the bucket
+  clustseg status --watch                        how the newest run in the cloud stands
 
 clustseg <command> --help tells all about a command.
 `;
@@ -71,6 +81,14 @@ function buildProgram(io: Io, done: (code: ExitCode) => void): Command {
   addInspectCommand(program, io, done);
   addDoctorCommand(program, io, done);
   addDemoCommand(program, io, done);
+  addUploadCommand(program, io, done);
+  addSubmitCommand(program, io, done);
+  addStatusCommand(program, io, done);
+  addResultsCommand(program, io, done);
+  addLogsCommand(program, io, done);
+  addCancelCommand(program, io, done);
+  addRedriveCommand(program, io, done);
+  addEstimateCommand(program, io, done);
   return program;
 }
 

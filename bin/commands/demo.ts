@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
-import { ClustsegError } from "../../layers/segments/errors.js";
+import { examplesFolder } from "../addresses/examples.js";
 import { below, checkFolder, openStore } from "../addresses/stores.js";
 import type { SegmentImagesOptions } from "../jobs/segment-images.js";
 import type { ExitCode } from "../terminal/exit.js";
@@ -73,16 +71,4 @@ async function upload(uploads: ObjectStore): Promise<string[]> {
     if (!same) await uploads.put(name, bytes);
   }
   return names;
-}
-
-/** examples/images of this package: above this module, whether it is a source or bundled. */
-function examplesFolder(): string {
-  for (let folder = path.dirname(fileURLToPath(import.meta.url)); ; folder = path.dirname(folder)) {
-    const images = path.join(folder, "examples", "images");
-    if (existsSync(images)) return images;
-    if (path.dirname(folder) === folder) break;
-  }
-  throw new ClustsegError("SOURCE_NOT_FOUND", "the example images are not here", {
-    hint: "They come with the repository. Try your own: clustseg segment <folder> --overlay",
-  });
 }

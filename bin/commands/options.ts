@@ -31,9 +31,22 @@ export interface CommonOptions {
 }
 
 export function addWorkOptions(command: Command): Command {
-  return command
+  command
     .option("--model <name|dir>", "a model that ships, or the folder of a bundle (default: clustseg-superpixel)")
-    .option("--task <name>", "superpixel, semantic, instance or panoptic (default: the model's first; see `models`)")
+    .option("--task <name>", "superpixel, semantic, instance or panoptic (default: the model's first; see `models`)");
+  return addTaskOptions(command)
+    .option("--concurrency <n>", "images in work at once (default: two more than there are cores)", wholeNumber(1, 256))
+    .option("--threads <n>", "threads of the model (default: all cores)", wholeNumber(1, 1024))
+    .addOption(
+      new Option("--provider <name>", "what the model runs on; `doctor` tells which work")
+        .choices(["cpu", "cuda"])
+        .default("cpu"),
+    );
+}
+
+/** Parameters of tasks, and formats. */
+export function addTaskOptions(command: Command): Command {
+  return command
     .addOption(superpixelsOption())
     .option("--threshold <p>", "instance, panoptic: leave things out that are less probable than this", probability)
     .option(
@@ -52,14 +65,7 @@ export function addWorkOptions(command: Command): Command {
         .argParser(nameList)
         .default([], "segments"),
     )
-    .option("--overlay", "short for --formats overlay: the image with the segments' borders drawn on it")
-    .option("--concurrency <n>", "images in work at once (default: two more than there are cores)", wholeNumber(1, 256))
-    .option("--threads <n>", "threads of the model (default: all cores)", wholeNumber(1, 1024))
-    .addOption(
-      new Option("--provider <name>", "what the model runs on; `doctor` tells which work")
-        .choices(["cpu", "cuda"])
-        .default("cpu"),
-    );
+    .option("--overlay", "short for --formats overlay: the image with the segments' borders drawn on it");
 }
 
 /** Labels have 16 bits, so there is a most. */

@@ -34,6 +34,17 @@ export function parametersOf(options: TaskOptions, task: Task, manifest: BundleM
   return given;
 }
 
+/** The parameters that were given as options, whatever the task. */
+export function givenParameters(options: TaskOptions): Readonly<Record<string, number>> {
+  const entries = Object.entries(parameterOf) as [keyof TaskOptions, string][];
+  return Object.fromEntries(
+    entries.flatMap(([option, parameter]) => {
+      const value = options[option];
+      return value === undefined ? [] : [[parameter, value]];
+    }),
+  );
+}
+
 /** --mask-threshold */
 function flag(parameter: string): string {
   return `--${parameter.replaceAll("_", "-")}`;

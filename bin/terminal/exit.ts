@@ -30,6 +30,8 @@ const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STORE_URI_INVALID",
   "STORE_NOT_FOUND",
   "MODEL_NOT_FOUND",
+  "RUN_NOT_FOUND",
+  "STACK_NOT_FOUND",
 ]);
 
 export function exitCodeOf(error: unknown): ExitCode {

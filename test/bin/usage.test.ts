@@ -16,6 +16,20 @@ describe("the command line", () => {
     expect(await clustseg(root, "--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   });
 
+  it.each(["upload", "submit", "status", "results", "logs", "cancel", "redrive", "estimate"])(
+    "has a help for %s, which tells how the stack is found",
+    async (command) => {
+      const { code, stdout } = await inProcess(root, command, "--help");
+
+      expect(code).toBe(0);
+      expect(stdout).toContain("$CLUSTSEG_STACK");
+      expect(stdout).toContain("Examples:");
+      expect((await inProcess(root, "--help")).stdout).toMatch(
+        new RegExp(`Commands against the cloud:[^]*\\n  ${command} `),
+      );
+    },
+  );
+
   it("has a help for all and for each command, with exit codes, formats and examples", async () => {
     const all = await clustseg(root, "--help");
     const one = await inProcess(root, "segment", "--help");
@@ -106,7 +120,8 @@ describe("the command line", () => {
     const loaded = await staticImports(join(root, "dist/clustseg.js"));
 
     expect(loaded).toContain("commander");
-    for (const heavy of ["sharp", "onnxruntime-node", "@aws-sdk/client-s3", "zod"]) expect(loaded).not.toContain(heavy);
+    for (const heavy of ["sharp", "onnxruntime-node", "zod", "p-queue"]) expect(loaded).not.toContain(heavy);
+    expect(loaded.filter((name) => name.startsWith("@aws-sdk/"))).toEqual([]);
   });
 });
 
