@@ -1,10 +1,11 @@
 import { availableParallelism } from "node:os";
 import { type InferenceSession, Tensor } from "onnxruntime-node";
+import type { BundleManifest } from "../layers/model/bundle.js";
 import { shippedBundles } from "../layers/model/find-bundle.js";
 import type { GraphValue, GraphValues } from "../layers/model/worker-protocol.js";
 import { type BenchResult, bench, type CommonOptions, count, counts, inChild } from "./support/bench.js";
 import { median, medianRatio, rounded, table } from "./support/figures.js";
-import { photographs, pick, picturesOf } from "./support/images.js";
+import { imagesFor, pick, picturesOf } from "./support/images.js";
 import { peakRssMib } from "./support/memory.js";
 import { askOf, graphRequests, openBareSession, openBundle, tensorsOf } from "./support/model.js";
 import { describeBundle } from "./support/result.js";
@@ -137,11 +138,12 @@ function largestDifference(alone: readonly Output[], together: readonly Output[]
 async function main(options: Options): Promise<BenchResult> {
   const { batches, threads, rounds, superpixels } = options;
   const bundles = options.bundles ?? [...(await shippedBundles()).keys()];
-  const found = await photographs();
-  const files = pick(found.files, Math.max(...batches));
   const results: object[] = [];
   for (const bundle of bundles) {
-    const size = await sizeFor(bundle);
+    const { manifest } = await openBundle(bundle);
+    const found = await imagesFor(manifest.name);
+    const files = pick(found.files, Math.max(...batches));
+    const size = sizeFor(manifest);
     const sizes = [1, ...batches.filter((batch) => batch > 1)];
     const rows: Row[] = [];
     for (const count of threads) {
@@ -153,9 +155,9 @@ async function main(options: Options): Promise<BenchResult> {
       `\n${model}: ${files.length} images (${found.name}) of ${size.width} x ${size.height}, ${rounds} rounds\n`,
     );
     print(rows);
-    results.push({ model, size: [size.width, size.height], rows });
+    results.push({ model, data: found.name, images: files.length, size: [size.width, size.height], rows });
   }
-  return { data: found.name, images: files.length, bundles: results };
+  return { bundles: results };
 }
 
 interface Row {
@@ -204,8 +206,7 @@ function print(rows: readonly Row[]): void {
 }
 
 /** One that the graph is run on whole: 3 : 2, the size it scales to or that of BSDS500. */
-async function sizeFor(bundle: string): Promise<{ width: number; height: number }> {
-  const { scale } = (await openBundle(bundle)).manifest.input;
+function sizeFor({ input: { scale } }: BundleManifest): { width: number; height: number } {
   const width = scale.mode === "fit" ? scale.long_side : 480;
   return { width, height: Math.round(width / 1.5) };
 }

@@ -16,15 +16,7 @@ import {
 } from "./support/bench.js";
 import { median, medianRatio, rounded, table } from "./support/figures.js";
 import { runFolder } from "./support/folder-run.js";
-import {
-  copyInOrder,
-  examples,
-  type Photographs,
-  photographs,
-  pick,
-  picturesIn,
-  withTemporaryFolder,
-} from "./support/images.js";
+import { copyInOrder, imagesFor, type Photographs, pick, picturesIn, withTemporaryFolder } from "./support/images.js";
 import {
   type Asked,
   askOf,
@@ -152,7 +144,7 @@ async function main(options: Options): Promise<BenchResult> {
   const formats = options.formats === "" ? [] : options.formats.split(",");
   const { manifest } = await openBundle(bundle);
   const asked = askOf(manifest, superpixels, options.task);
-  const found = await imagesFor(options, asked);
+  const found = await (options.source === undefined ? imagesFor(manifest.name) : picturesIn(options.source));
   return withTemporaryFolder(async (folder) => {
     const source = join(folder, "source");
     let runs = 0;
@@ -182,7 +174,8 @@ async function main(options: Options): Promise<BenchResult> {
     }
     const stagesInput: StagesInput = { ...input(), images: Math.min(images, 50) };
     const stages = await inChild<StageTimes>("stages", stagesInput);
-    return report(options, { data: found.name, images, asked }, ours, bare, stages);
+    const what = { data: found.name, images, pictures: Math.min(images, found.files.length), asked };
+    return report(options, what, ours, bare, stages);
   });
 }
 
@@ -192,14 +185,17 @@ async function imagesThatTake(seconds: number, { files }: Photographs, input: Si
   return Math.min(Math.max(Math.round((seconds * images) / taken), 2 * warmUps), mostImages);
 }
 
-function imagesFor({ source }: Options, { task }: Asked): Promise<Photographs> {
-  if (source !== undefined) return picturesIn(source);
-  return task === "superpixel" ? photographs() : examples();
+interface Measured {
+  readonly data: string;
+  readonly images: number;
+  /** How many of them are different. */
+  readonly pictures: number;
+  readonly asked: Asked;
 }
 
 async function report(
   { bundle, threads, concurrency }: Options,
-  { data, images, asked }: { data: string; images: number; asked: Asked },
+  { data, images, pictures, asked }: Measured,
   ours: readonly Side[],
   bare: readonly Side[],
   stages: StageTimes,
@@ -236,6 +232,7 @@ async function report(
   return {
     settings: { images },
     data,
+    pictures,
     model,
     ...asked,
     ratio,
@@ -252,7 +249,7 @@ await bench<Options>({
   options: (command) =>
     addBundleOption(command)
       .option("--task <name>", "one of the bundle's (default: its first)")
-      .option("--source <folder>", "images to use (default: see README.md; examples/ for tasks other than superpixel)")
+      .option("--source <folder>", "images to use (default: those of the bundle's kind, see README.md)")
       .option(
         "--images <n>",
         `images (default: what the bare loop does in ${sideSeconds} s, up to ${mostImages})`,

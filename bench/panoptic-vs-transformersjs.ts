@@ -1,8 +1,6 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { decodeImage } from "../layers/model/decode.js";
-import { type Model, openModel } from "../layers/model/open-model.js";
-import { classifiedTable } from "../layers/segments/table.js";
 import {
   type BenchResult,
   bench,
@@ -14,9 +12,9 @@ import {
   SetupError,
 } from "./support/bench.js";
 import { median, medianRatio, rounded, table } from "./support/figures.js";
-import { photographs, pick, picturesIn, scaledJpegs, withTemporaryFolder } from "./support/images.js";
-import { peakRssMib } from "./support/memory.js";
+import { imagesFor, pick, picturesIn, scaledJpegs, withTemporaryFolder } from "./support/images.js";
 import { openBundle } from "./support/model.js";
+import { noClass, type PanopticInput, type PanopticSide, segmentTimed } from "./support/panoptic-side.js";
 import { usualPython } from "./support/python.js";
 import { describeBundle } from "./support/result.js";
 import {
@@ -32,76 +30,16 @@ interface Options extends CommonOptions {
   readonly source?: string;
   readonly images: number;
   readonly longSides: number[];
+  readonly threads: number[];
   readonly pairs: number;
   readonly python: string;
 }
 
-interface SideInput {
-  readonly bundle: string;
-  readonly files: readonly string[];
-  readonly warmUps: number;
-  /** Where to write the class of each pixel, a file an image, after the measurement. */
-  readonly classesTo?: string;
-}
-
-/** What a side answers; peers/transformersjs/segment.mjs answers the same. */
-interface Side {
-  readonly images: number;
-  readonly seconds: number;
-  /** Of all threads of the process. */
-  readonly cpuSeconds: number;
-  /** Milliseconds of the graph, image by image. */
-  readonly graphMs: readonly number[];
-  readonly segments: number;
-  /** MiB. */
-  readonly peak: number;
-}
-
 const [ours, theirs] = ["ClustSeg", "transformers.js"] as const;
-const noClass = 255;
-
-/** Bytes of a file to the segment map and its table, one image after the other: what `segmentImage` does. */
-async function segment(model: Model, bytes: Uint8Array) {
-  const image = await decodeImage(bytes);
-  const { map, classes, graphMs } = await model.segment(image, {}, { task: "panoptic" });
-  return { map, rows: classifiedTable(map, image.data, classes), graphMs };
-}
-
-async function ourSide({ bundle, files, warmUps, classesTo }: SideInput): Promise<Side> {
-  const model = await openModel(bundle, { threads: 1 });
-  const images = await Promise.all(files.map(async (file) => new Uint8Array(await readFile(file))));
-  for (const bytes of images.slice(0, warmUps)) await segment(model, bytes);
-  const graphMs: number[] = [];
-  const cpu = process.cpuUsage();
-  const begin = performance.now();
-  let segments = 0;
-  for (const bytes of images) {
-    const found = await segment(model, bytes);
-    segments += found.rows.length;
-    graphMs.push(found.graphMs);
-  }
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const peak = peakRssMib();
-  if (classesTo !== undefined) {
-    const index = new Map(model.manifest.classes.map(({ id }, i) => [id, i]));
-    for (const [i, bytes] of images.entries()) {
-      const { map, rows } = await segment(model, bytes);
-      const classOf = [noClass, ...rows.map(({ categoryId }) => index.get(categoryId ?? -1) ?? noClass)];
-      await writeFile(
-        join(classesTo, `${i}`),
-        Uint8Array.from(map.ids, (id) => classOf[id]!),
-      );
-    }
-  }
-  await model.close();
-  return { images: images.length, seconds, cpuSeconds: (user + system) / 1e6, graphMs, segments, peak };
-}
 
 interface Peer {
   readonly version: string;
   readonly model: LogitsModel;
-  readonly threshold: number;
 }
 
 async function preparePeer({ bundle: name, python, smoke }: Options): Promise<Peer | undefined> {
@@ -114,7 +52,7 @@ async function preparePeer({ bundle: name, python, smoke }: Options): Promise<Pe
   const bundle = await openBundle(name);
   try {
     const model = await logitsModel(bundle, python);
-    return { version: await installTransformersJs(), model, threshold: bundle.manifest.defaults.threshold ?? 0.5 };
+    return { version: await installTransformersJs(), model };
   } catch (error) {
     if (!smoke || !(error instanceof SetupError)) throw error;
     console.log(`Only ClustSeg is run: ${error.message}\n`);
@@ -125,22 +63,24 @@ async function preparePeer({ bundle: name, python, smoke }: Options): Promise<Pe
 async function main(options: Options): Promise<BenchResult> {
   const { bundle, source, images, longSides } = options;
   const peer = await preparePeer(options);
-  const found = await (source === undefined ? photographs() : picturesIn(source));
-  const sizes: object[] = [];
+  const { manifest } = await openBundle(bundle);
+  const found = await (source === undefined ? imagesFor(manifest.name) : picturesIn(source));
   const model = await describeBundle(bundle);
-  console.log(`${images} images (${found.name}), ${model}, 1 thread each, ${options.pairs} pairs`);
-  console.log("bytes of the file to the segment map, one image after the other, a process each");
+  console.log(`${images} images (${found.name}), ${model}, ${options.pairs} pairs: a process each, by turns`);
+  const runs: object[] = [];
   for (const longSide of longSides) {
-    const compared = await withTemporaryFolder(async (folder) => {
+    await withTemporaryFolder(async (folder) => {
       const files = await scaledJpegs(pick(found.files, images), longSide, folder);
-      return compare(options, files, peer, folder);
+      for (const threads of options.threads) {
+        const compared = await compare(options, { files, threads }, peer);
+        runs.push({ long_side: longSide, threads, ...report({ longSide, threads }, compared) });
+      }
     });
-    sizes.push({ long_side: longSide, ...report(longSide, compared) });
   }
-  return { data: found.name, model, ...(peer === undefined ? {} : { transformersjs: peer.version }), sizes };
+  return { data: found.name, model, ...(peer === undefined ? {} : { transformersjs: peer.version }), runs };
 }
 
-type Sides = Readonly<Record<typeof ours | typeof theirs, Side[]>>;
+type Sides = Readonly<Record<typeof ours | typeof theirs, PanopticSide[]>>;
 
 interface Compared {
   readonly sides: Sides;
@@ -151,28 +91,29 @@ interface Compared {
 /** Both sides by turns over the same files, a process for each turn. */
 async function compare(
   { bundle, pairs }: Options,
-  files: readonly string[],
+  { files, threads }: { readonly files: readonly string[]; readonly threads: number },
   peer: Peer | undefined,
-  folder: string,
 ): Promise<Compared> {
-  // libvips' threads would be a second one beside the graph's.
+  // libvips' threads would come on top of the graph's.
   const env = { VIPS_CONCURRENCY: "1" };
+  const common = { files, threads, warmUps: 3, together: 10 };
   const sides: Sides = { [ours]: [], [theirs]: [] };
-  for (let pair = 0; pair < pairs; pair++) {
-    const common = { files, warmUps: 3 };
-    const toCompare = async (side: string) => {
-      if (pair > 0) return {};
-      await mkdir(join(folder, side));
-      return { classesTo: join(folder, side) };
-    };
-    const input: SideInput = { bundle, ...common, ...(await toCompare(ours)) };
-    sides[ours].push(await inChild<Side>("ours", input, { env }));
-    if (peer === undefined) continue;
-    const { model, threshold } = peer;
-    const given = { folder: model.folder, model: model.name, threshold, ...common, ...(await toCompare(theirs)) };
-    sides[theirs].push(await inProgram<Side>(transformersJsProgram, [], given, { env }));
-  }
-  return { sides, same: peer === undefined ? undefined : await samePixels(folder, files.length) };
+  return withTemporaryFolder(async (folder) => {
+    for (let pair = 0; pair < pairs; pair++) {
+      const toCompare = async (side: string) => {
+        if (pair > 0) return {};
+        await mkdir(join(folder, side));
+        return { classesTo: join(folder, side) };
+      };
+      const input: PanopticInput = { bundle, ...common, ...(await toCompare(ours)) };
+      sides[ours].push(await inChild<PanopticSide>("ours", input, { env }));
+      if (peer === undefined) continue;
+      const { folder: models, name } = peer.model;
+      const given = { folder: models, model: name, ...common, ...(await toCompare(theirs)) };
+      sides[theirs].push(await inProgram<PanopticSide>(transformersJsProgram, [], given, { env }));
+    }
+    return { sides, same: peer === undefined ? undefined : await samePixels(folder, files.length) };
+  });
 }
 
 /** Mean over images. */
@@ -187,8 +128,11 @@ async function samePixels(folder: string, images: number): Promise<number> {
   return parts.reduce((sum, part) => sum + part, 0) / images;
 }
 
-function report(longSide: number, { sides, same }: Compared): object {
-  const rate = ({ images, seconds }: Side): number => images / seconds;
+function report(
+  { longSide, threads }: { readonly longSide: number; readonly threads: number },
+  { sides, same }: Compared,
+): object {
+  const rate = ({ images, seconds }: PanopticSide): number => images / seconds;
   const measured = Object.entries(sides).filter(([, runs]) => runs.length > 0);
   const rows = measured.map(([side, runs]) => ({
     side,
@@ -199,7 +143,7 @@ function report(longSide: number, { sides, same }: Compared): object {
     segments_per_image: rounded(median(runs.map(({ segments, images }) => segments / images))),
     peak_rss_mib: median(runs.map(({ peak }) => peak)),
   }));
-  console.log(`\n${longSide} pixels on the long side:\n`);
+  console.log(`\n${longSide} pixels on the long side, ${threads} ${threads === 1 ? "thread" : "threads"}:\n`);
   console.log(
     table(
       ["", "images/s", "ms an image", "graph ms", "CPU ms", "segments", "peak RSS MiB"],
@@ -224,7 +168,7 @@ function report(longSide: number, { sides, same }: Compared): object {
 
 await bench<Options>({
   name: "panoptic-vs-transformersjs",
-  about: "image files to panoptic segment maps, against transformers.js post-processing the same network",
+  about: "pixels to panoptic segment maps, against transformers.js post-processing the same network",
   options: (command) =>
     command
       .option("--bundle <name|dir>", "a bundle that does panoptic", "clustseg-photo")
@@ -232,13 +176,14 @@ await bench<Options>({
       .option("--images <n>", "images", count, 30)
       .option(
         "--long-sides <list>",
-        "pixels on the long side of the JPEGs, which are scaled to it first",
+        "pixels on the long side of the images, which are scaled to it first",
         counts,
-        [500, 1280],
+        [320, 500, 1280],
       )
+      .option("--threads <list>", "threads that each side may use", counts, [...new Set([1, availableParallelism()])])
       .option("--pairs <n>", "times that both sides are run, one after the other", count, 5)
       .option("--python <program>", "a Python that has onnx, to write the network in MaskFormer's form", usualPython()),
-  smoke: { images: 2, longSides: [500], pairs: 1 },
-  children: { ours: ourSide },
+  smoke: { images: 2, longSides: [500], threads: [1], pairs: 1 },
+  children: { ours: segmentTimed },
   main,
 });

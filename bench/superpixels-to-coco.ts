@@ -122,7 +122,7 @@ async function main(options: Options): Promise<BenchResult> {
   );
   console.log(
     table(
-      ["method", "K asked", "found", "ms", "CPU ms", "kB", "/ SLIC"],
+      ["method", "K asked", "found", "ms", "CPU ms", "kB", "/ the other"],
       rows.map((row) => [row.method, row.superpixels, row.found, row.ms, row.cpu_ms, row.kilobytes, row.ratio ?? ""]),
     ),
   );

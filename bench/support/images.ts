@@ -1,9 +1,11 @@
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, extname, join } from "node:path";
+import { basename, extname, join, relative, resolve } from "node:path";
 import { sharp } from "../../layers/model/libvips.js";
 import { SetupError } from "./bench.js";
 import { root } from "./result.js";
+
+const kinds = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"];
 
 export interface Photographs {
   /** For tables and JSON: what they are, without where they lie. */
@@ -11,17 +13,28 @@ export interface Photographs {
   readonly files: readonly string[];
 }
 
-/** The 200 test images of BSDS500 below $CLUSTSEG_DATA where that is set, else the JPEGs of examples/. */
+/** What a bundle that ships is measured on, below $CLUSTSEG_DATA: images of its own kind, with as many objects as those have. */
+const ownImages: Readonly<Record<string, { readonly name: string; readonly folder: string }>> = {
+  "clustseg-superpixel": { name: "BSDS500 test", folder: "bsds500/test/images" },
+  "clustseg-street": { name: "CamVid test", folder: "camvid/test/images" },
+  "clustseg-nuclei": { name: "DSB 2018 val", folder: "dsb2018/val/images" },
+  "clustseg-photo": { name: "VOC val", folder: "voc/val/images" },
+};
+
+/** The test images of BSDS500 below $CLUSTSEG_DATA where that is set, else the JPEGs of examples/. */
 export async function photographs(): Promise<Photographs> {
-  const data = process.env["CLUSTSEG_DATA"];
-  if (data === undefined || data === "") return examples();
-  const folder = join(data, "bsds500", "test", "images");
-  const hint = "; $CLUSTSEG_DATA must be the folder that holds bsds500/";
-  return { name: "BSDS500 test", files: await imagesOf(folder, [".jpg"], hint) };
+  return imagesFor("clustseg-superpixel");
 }
 
-export async function examples(): Promise<Photographs> {
-  return { name: "examples", files: await exampleJpegs() };
+/** Images of a bundle's own kind below $CLUSTSEG_DATA; the JPEGs of examples/ without that, and for a bundle of somebody's own. */
+export async function imagesFor(bundle: string): Promise<Photographs> {
+  const data = process.env["CLUSTSEG_DATA"];
+  const own = ownImages[bundle];
+  if (data === undefined || data === "" || own === undefined) {
+    return { name: "examples", files: await exampleJpegs() };
+  }
+  const hint = `; $CLUSTSEG_DATA must be the folder that holds ${own.folder}`;
+  return { name: own.name, files: await imagesOf(join(data, own.folder), kinds, hint) };
 }
 
 export async function exampleJpegs(): Promise<string[]> {
@@ -30,8 +43,9 @@ export async function exampleJpegs(): Promise<string[]> {
 
 /** The images of a folder that somebody names. */
 export async function picturesIn(folder: string): Promise<Photographs> {
-  const kinds = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"];
-  return { name: basename(folder), files: await imagesOf(folder, kinds) };
+  const data = resolve(process.env["CLUSTSEG_DATA"] ?? ".");
+  const below = relative(data, resolve(folder));
+  return { name: below.startsWith("..") ? basename(folder) : below, files: await imagesOf(folder, kinds) };
 }
 
 async function imagesOf(folder: string, kinds: readonly string[], hint = ""): Promise<string[]> {

@@ -1,8 +1,8 @@
-// transformers.js' image-segmentation pipeline over image files, for bench/panoptic-vs-transformersjs.ts: a process that knows nothing
-// but transformers.js. It is sent { folder, model, threshold, files, warmUps, classesTo? } and answers with one message.
+// transformers.js' image-segmentation pipeline over images, for bench/panoptic-vs-transformersjs.ts: a process that knows nothing
+// but transformers.js. It is sent { folder, model, files, threads, warmUps, together, classesTo? } and answers with one message.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { env, LogLevel, pipeline } from "@huggingface/transformers";
+import { env, LogLevel, pipeline, RawImage } from "@huggingface/transformers";
 
 /** The largest resident set of this process, MiB; see bench/support/memory.ts. */
 async function peakRssMib() {
@@ -34,36 +34,40 @@ function classesOf(segments, label2id) {
   return classes;
 }
 
-async function measure({ folder, model, threshold, files, warmUps, classesTo }) {
+async function measure({ folder, model, files, threads, warmUps, together, classesTo }) {
   env.allowRemoteModels = false;
   env.localModelPath = `${folder}/`;
   env.logLevel = LogLevel.ERROR;
   const segmenter = await pipeline("image-segmentation", model, {
     device: "cpu",
     dtype: "fp32",
-    session_options: { intraOpNumThreads: 1, interOpNumThreads: 1 },
+    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
   });
   // Everything else as it comes; without label_ids_to_fuse it warns for each image.
-  const options = { subtask: null, threshold, label_ids_to_fuse: new Set() };
-  const images = await Promise.all(files.map(async (file) => new Blob([await readFile(file)])));
-  for (const image of images.slice(0, warmUps)) await segmenter(image, options);
+  const options = { label_ids_to_fuse: new Set() };
+  const read = async (file) => RawImage.fromBlob(new Blob([await readFile(file)]));
+  for (const file of files.slice(0, warmUps)) await segmenter(await read(file), options);
   const graphMs = [];
   timeGraph(segmenter, graphMs);
-  const cpu = process.cpuUsage();
-  const begin = performance.now();
-  let segments = 0;
-  for (const image of images) segments += (await segmenter(image, options)).length;
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
+  let [seconds, cpuSeconds, segments] = [0, 0, 0];
+  for (let first = 0; first < files.length; first += together) {
+    const images = await Promise.all(files.slice(first, first + together).map(read));
+    const cpu = process.cpuUsage();
+    const begin = performance.now();
+    for (const image of images) segments += (await segmenter(image, options)).length;
+    seconds += (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    cpuSeconds += (user + system) / 1e6;
+  }
   const peak = await peakRssMib();
   if (classesTo !== undefined) {
     const { label2id } = segmenter.model.config;
-    for (const [i, image] of images.entries()) {
-      await writeFile(join(classesTo, `${i}`), classesOf(await segmenter(image, options), label2id));
+    for (const [i, file] of files.entries()) {
+      await writeFile(join(classesTo, `${i}`), classesOf(await segmenter(await read(file), options), label2id));
     }
   }
   await segmenter.dispose();
-  return { images: images.length, seconds, cpuSeconds: (user + system) / 1e6, graphMs, segments, peak };
+  return { images: files.length, seconds, cpuSeconds, graphMs, segments, peak };
 }
 
 process.once("message", async (input) => {
