@@ -12,7 +12,8 @@ const etag = z.string();
 const count = z.int().nonnegative();
 const resultIdText = z.string().regex(/^[0-9a-f]{32}$/);
 const sha256Text = z.string().regex(/^[0-9a-f]{64}$/);
-const shardName = z.string().regex(/^\d{5,}$/);
+export const shardNameSchema = z.string().regex(/^\d{5,}$/);
+export const runIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
 
 export const parametersSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
@@ -20,7 +21,7 @@ const modelSchema = z.object({ name: z.string().min(1), version: z.string().min(
 
 export const runRequestSchema = z.object({
   schema: z.literal("clustseg.run/1"),
-  run_id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+  run_id: runIdSchema,
   /** URI of the uploads store. */
   source: z.string().min(1),
   model: modelSchema,
@@ -52,6 +53,8 @@ export const manifestLineSchema = z.object({
   key,
   etag,
   versionId: z.string().exactOptional(),
+  /** Orders the uploads of one key, where an event told it (S3: hexadecimal, of varying length). */
+  sequencer: z.string().exactOptional(),
   size: count,
 });
 export type ManifestLine = z.infer<typeof manifestLineSchema>;
@@ -75,7 +78,7 @@ export const planSchema = z.object({
   force: z.boolean(),
   items: count,
   skipped: count,
-  shards: z.array(z.object({ shard: shardName, items: count, bytes: count })),
+  shards: z.array(z.object({ shard: shardNameSchema, items: count, bytes: count })),
 });
 export type Plan = z.infer<typeof planSchema>;
 
@@ -101,6 +104,8 @@ export const itemOutcomeSchema = z.discriminatedUnion("status", [
     frame: frameSizeSchema,
     /** What decoding had to say ("first of 3 frames"); absent when that is nothing. */
     notes: notes.min(1).exactOptional(),
+    /** There was a later upload of the key when this version was read; its result lies at `versionPlace`. */
+    superseded: z.literal(true).exactOptional(),
     ms: z.object({ decode: ms, infer: ms, encode: ms }),
   }),
   z.object({ ...outcomeBase, status: z.literal("skipped") }),
@@ -140,7 +145,16 @@ const categorySchema = z.object({
 export const metadataSchema = z.object({
   schema: z.literal("clustseg.result/1"),
   result_id: resultIdText,
-  source: z.object({ uri: z.string(), key, etag, size: count }),
+  source: z.object({
+    uri: z.string(),
+    key,
+    etag,
+    version_id: z.string().exactOptional(),
+    /** These two tell which of two uploads of one key is the later. */
+    sequencer: z.string().exactOptional(),
+    last_modified: z.iso.datetime().exactOptional(),
+    size: count,
+  }),
   frame: frameSizeSchema.extend({ notes: notes.exactOptional() }),
   model: modelSchema,
   task: z.string(),
@@ -160,7 +174,7 @@ const spread = z.object({ min: z.number(), mean: z.number(), max: z.number() });
 export const reportSchema = z.object({
   schema: z.literal("clustseg.report/1"),
   run_id: z.string(),
-  status: z.enum(["completed", "cancelled", "over_budget"]),
+  status: z.enum(["completed", "cancelled", "over_budget", "failed"]),
   source: z.string(),
   results: z.string(),
   model: modelSchema,

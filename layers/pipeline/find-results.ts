@@ -1,5 +1,5 @@
 import { ClustsegError } from "../segments/errors.js";
-import { resultKey } from "./keys.js";
+import { isVersionPlace, resultKey } from "./keys.js";
 import { OpenPrefixes } from "./open-prefixes.js";
 import { orderedMap } from "./ordered-map.js";
 import type { ModelIdentity, ObjectStore } from "./ports.js";
@@ -51,6 +51,8 @@ async function* finishedKeys(results: ObjectStore, onUnfinished: (key: string) =
     const slash = key.lastIndexOf("/") + 1;
     const image = key.slice(0, slash);
     const file = key.slice(slash);
+    // Of an image that was uploaded more than once, the latest upload's result is the image's.
+    if (isVersionPlace(image.slice(0, -1))) continue;
     // In key order metadata.json comes before segments.png.
     if (file === metadataFile) {
       finished.open(image);

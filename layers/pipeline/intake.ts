@@ -22,6 +22,13 @@ export interface IntakeOptions {
   readonly force?: boolean;
   /** Lower case, with the dot. @default imageExtensions */
   readonly extensions?: readonly string[];
+  /**
+   * Instead of the id that follows from what is asked: whoever runs things at once gives each run its own.
+   * @default runIdOf
+   */
+  readonly nameRun?: (runId: string) => string;
+  /** Write the request of a source without images as well, as a run that is to be reported. @default false */
+  readonly keepEmpty?: boolean;
   readonly clock?: Clock;
   /** Called with the run's id before anything of the run is read or written; an error that it throws ends the intake. */
   readonly onIdentified?: (runId: string) => Promise<void>;
@@ -54,9 +61,10 @@ export async function intake(options: IntakeOptions): Promise<RunRequest> {
     formats: [...new Set(options.formats ?? [])].sort(),
   };
   const { selection, items } = await selectItems(stores.uploads, options.source, options.extensions);
-  const runId = runIdOf(recipe, selection, options.force ?? false);
+  const { nameRun = (id) => id, keepEmpty = false } = options;
+  const runId = nameRun(runIdOf(recipe, selection, options.force ?? false));
   const tally = new ManifestTally(options.onListed);
-  const found = await begun(items);
+  const found = (await begun(items)) ?? (keepEmpty ? [] : undefined);
   const keys = stagingKeys(runId);
   if (found !== undefined) await options.onIdentified?.(runId);
   const earlier = await readRequest(stores.staging, runId).catch(() => undefined);

@@ -65,6 +65,17 @@ export function resultKey(key: string, name: ResultFileName): string {
   return `${key}/${name}`;
 }
 
+/** Where the result of an upload lies when that of a later upload of the same key lies at `key`: below this, like a key. */
+export function versionPlace(key: string, upload: { readonly version_id?: string; readonly etag: string }): string {
+  return `${key}/versions/${encodeURIComponent(upload.version_id ?? upload.etag)}`;
+}
+
+/** Is this where the result of an earlier upload lies, beside the latest's? */
+export function isVersionPlace(key: string): boolean {
+  const [, image, version] = /^(.+)\/versions\/([^/]+)$/s.exec(key) ?? [];
+  return image !== undefined && version !== undefined && isImageKey(image) && !isImageKey(version);
+}
+
 const longestResultName = Math.max(...Object.keys(resultFileTypes).map((name) => name.length));
 
 /** @throws ClustsegError OBJECT_KEY_INVALID when no store could hold the image's results. */
@@ -136,6 +147,16 @@ export function stagingKeys(runId: string) {
     packs: `${root}packs/`,
     shardPacks: (shard: string) => `${root}packs/${shard}/`,
     pack: (shard: string, pack: number) => `${root}packs/${shard}/${packNameOf(pack)}.pack`,
+    /** Whoever works on the run looks whether this is there: then it is to stop. */
+    stop: `${root}stop.json`,
+    /** The shards that the state machine hands out. */
+    map: `${root}map.json`,
+    counts: `${root}counts/`,
+    /** What came of a shard, said by the key alone, so that one listing sums up all of them. */
+    shardCounts: (shard: string, segmented: number, rejected: number) =>
+      `${root}counts/${shard}.${segmented}.${rejected}`,
+    /** What a worker had in hand when it died. Among the packs, as whoever decodes images may write nowhere else. */
+    attempt: (shard: string) => `${root}packs/${shard}/attempt.json`,
     outcomes: `${root}outcomes/`,
     /** What plan dropped, in parts of bounded size. */
     skipped: (part: number) => `${root}outcomes/skipped-${shardNameOf(part)}.jsonl`,

@@ -31,8 +31,10 @@ export class PackWriter {
     this.#next = options.firstPack;
   }
 
-  /** Resolves at once, or, when this fills a pack while another is being written, when that other is done. */
+  /** Resolves at once, or, when two packs are being written or wait for it, when they are done. */
   async add(item: PackItem): Promise<void> {
+    // Staging that is slower than the model must not let packs pile up.
+    while (this.#inLine > 1 && this.#error === undefined) await this.#writing.catch(() => {});
     if (this.#error !== undefined) throw this.#error;
     const { packItems, packBytes, packSeconds, clock } = this.#options;
     if (this.#items.length === 0) this.#since = clock.now();

@@ -102,6 +102,26 @@ export async function decodePack(bytes: Uint8Array): Promise<Pack> {
   return { runId: header.run_id, shard: header.shard, items };
 }
 
+/** Bytes at a pack's beginning that tell how long its header is. */
+export const packStartBytes = headerStart;
+
+/**
+ * Where the header of a pack lies, from its first `packStartBytes`: enough to learn of its items without its files.
+ * @throws ClustsegError PACK_DAMAGED
+ */
+export function packHeaderRange(start: Uint8Array): { readonly start: number; readonly end: number } {
+  if (start.length < headerStart || magic.some((byte, i) => start[i] !== byte)) {
+    throw damaged("it does not begin like a pack");
+  }
+  const headerBytes = new DataView(start.buffer, start.byteOffset).getUint32(magic.length, true);
+  return { start: headerStart, end: headerStart + headerBytes };
+}
+
+/** The outcomes that a header tells of. Not verified against the pack's SHA-256. @throws ClustsegError PACK_DAMAGED */
+export function packHeaderOutcomes(header: Uint8Array): ItemOutcome[] {
+  return parseHeader(header).items.map(({ outcome }) => outcome);
+}
+
 function parseHeader(bytes: Uint8Array): z.infer<typeof headerSchema> {
   try {
     return headerSchema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));

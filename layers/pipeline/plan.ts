@@ -1,7 +1,7 @@
 import { ClustsegError } from "../segments/errors.js";
 import { type ManifestLine, type Plan, parseDocument, planSchema, type RunRequest } from "./contracts.js";
 import { inChunks, readManifest, toLines } from "./json-lines.js";
-import { shardNameOf, stagingKeys } from "./keys.js";
+import { shardNameOf, stagingKeys, versionPlace } from "./keys.js";
 import { hasResultFile, storedResultId } from "./metadata.js";
 import type { ObjectStore, RunStores } from "./ports.js";
 import { resultIds } from "./result-id.js";
@@ -42,10 +42,18 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const looksForResults = !request.force && (await mayHoldResults(results));
   /** The id of the item's result if that is current. */
   const currentId = async (item: ManifestLine): Promise<string | undefined> => {
-    const stored = await storedResultId(results, item.key);
-    if (stored === undefined || stored !== idOf(item)) return undefined;
+    const { key, etag, versionId } = item;
+    const wanted = idOf(item);
+    let place = key;
+    let stored = await storedResultId(results, place);
+    if (stored !== undefined && stored !== wanted && versionId !== undefined) {
+      // A later upload's result lies there; this version's lies beside it, if it was made.
+      place = versionPlace(key, { etag, version_id: versionId });
+      stored = await storedResultId(results, place);
+    }
+    if (stored !== wanted) return undefined;
     // metadata.json is written last, but somebody may have deleted the mask since.
-    return (await hasResultFile(results, item.key, "segments.png")) ? stored : undefined;
+    return (await hasResultFile(results, place, "segments.png")) ? stored : undefined;
   };
 
   const shards: Plan["shards"] = [];

@@ -9,6 +9,8 @@ export interface ObjectInfo {
   readonly size: number;
   readonly etag: string;
   readonly versionId?: string;
+  /** When it was written, ms since 1970, as far as the store tells it of its own accord. */
+  readonly lastModified?: number;
 }
 
 export interface GetOptions {
@@ -18,12 +20,19 @@ export interface GetOptions {
   readonly ifMatch?: string;
   /** Refuse, before reading, when more bytes than this would be returned (OBJECT_TOO_LARGE). */
   readonly maxBytes?: number;
+  /** This version and no other, of stores that keep versions; others take no notice. */
+  readonly versionId?: string;
 }
 
 export interface PutOptions {
   readonly contentType?: string;
   /** Write only if there is no object at the key; one of several writers at once wins, the others get "exists". */
   readonly ifAbsent?: boolean;
+  /**
+   * Write only over the object with this etag, else "exists". Between processes only as atomic as the store can be: S3 is, a
+   * folder looks first and writes then.
+   */
+  readonly ifMatch?: string;
 }
 
 /** Objects by key: a bucket, or a folder that is used like one. Writes are atomic: a reader sees a whole object or none. */
@@ -35,7 +44,10 @@ export interface ObjectStore {
   get(key: string, options?: GetOptions): Promise<{ readonly body: Uint8Array; readonly info: ObjectInfo }>;
   /** The lines of a UTF-8 text, split at "\n" only, streamed: memory does not grow with the object. */
   lines(key: string): AsyncIterable<string>;
-  /** @throws ClustsegError STORE_FULL, STORE_READ_ONLY, STORE_WRITE_FAILED; then nothing is left that looks whole */
+  /**
+   * @returns "exists" when a condition of `options` did not hold: nothing was written
+   * @throws ClustsegError STORE_FULL, STORE_READ_ONLY, STORE_WRITE_FAILED; then nothing is left that looks whole
+   */
   put(key: string, body: Uint8Array, options?: PutOptions): Promise<"written" | "exists">;
   /** Each line and a "\n", streamed; the object appears when the last line is in, and not at all if `lines` throws. */
   putLines(key: string, lines: AsyncIterable<string> | Iterable<string>): Promise<void>;

@@ -1,13 +1,15 @@
 import { ClustsegError } from "../segments/errors.js";
-import type { ItemOutcome, ManifestLine, RunRequest } from "./contracts.js";
+import type { ItemOutcome, ManifestLine, ResultMetadata, RunRequest } from "./contracts.js";
 import { readOutcomes, toLines } from "./json-lines.js";
-import { isResultFileName, type ResultFileName, resultFileTypes, resultKey, stagingKeys } from "./keys.js";
-import { decodeMetadata, hasResultFile, storedResultId } from "./metadata.js";
+import { stagingKeys } from "./keys.js";
 import type { PackItem } from "./pack.js";
-import type { ObjectStore, RunStores } from "./ports.js";
+import { type Clock, type RunStores, systemClock } from "./ports.js";
+import { publishItem } from "./publish-item.js";
+import { publishItemShared } from "./publish-shared.js";
 import { resultIds } from "./result-id.js";
 import { mapBounded } from "./semaphore.js";
 import { packsOf, readPack, readShard } from "./shard.js";
+import { type FileCheck, refused, validateItem } from "./validate-item.js";
 
 export interface PublishOptions {
   readonly stores: Pick<RunStores, "staging" | "results">;
@@ -15,6 +17,28 @@ export interface PublishOptions {
   readonly shard: string;
   /** Items written at once. @default 4 */
   readonly concurrency?: number;
+  /**
+   * Others publish to the same results at the same time (see publish-shared.ts). Needs a store whose conditional writes are
+   * atomic. @default false
+   */
+  readonly shared?: boolean;
+  /** Waits before each further try of a result that another run is writing just then. @default none: RESULT_BUSY at once */
+  readonly busyWaitMs?: readonly number[];
+  /** @default none: only names, sizes and metadata.json are looked at */
+  readonly checkFiles?: FileCheck;
+  readonly clock?: Clock;
+  /**
+   * Told of a pack that is damaged, or holds what may not be published; it is dropped, so that its images count as missing.
+   * @default such a pack is an error
+   */
+  readonly onRefused?: (pack: RefusedPack) => void;
+  /** Told of each item when its pack has been published by this call. */
+  readonly onOutcome?: (outcome: ItemOutcome) => void;
+}
+
+export interface RefusedPack {
+  readonly pack: number;
+  readonly error: ClustsegError;
 }
 
 export interface PublishedShard {
@@ -35,7 +59,9 @@ export async function publishShard(options: PublishOptions): Promise<PublishedSh
   const { staging } = stores;
   const keys = stagingKeys(request.run_id);
   const items = await readShard(staging, request.run_id, shard);
-  for (const number of await packsOf(staging, request.run_id, shard)) await publishPack(options, items, number);
+  for (const number of await packsOf(staging, request.run_id, shard)) {
+    await publishPack(options, items, number).catch((error: unknown) => settle(options, number, error));
+  }
 
   if ((await staging.head(keys.shardOutcomes(shard))) === undefined) {
     const outcomes = new Map<string, ItemOutcome>();
@@ -46,7 +72,11 @@ export async function publishShard(options: PublishOptions): Promise<PublishedSh
     }
     const inOrder = items.flatMap(({ key }) => outcomes.get(key) ?? []);
     const missing = items.length - inOrder.length;
-    if (missing > 0) return { outcomes: inOrder.length, missing };
+    if (missing > 0) {
+      // Another attempt may have ended the shard while we were reading, and have put the parts away.
+      const ended = (await staging.head(keys.shardOutcomes(shard))) !== undefined;
+      return ended ? { outcomes: items.length, missing: 0 } : { outcomes: inOrder.length, missing };
+    }
     await staging.putLines(keys.shardOutcomes(shard), toLines(inOrder));
   }
   for await (const { key } of staging.list(keys.shardOutcomeParts(shard))) await staging.delete(key);
@@ -64,92 +94,60 @@ export async function publishPack(
   items: readonly ManifestLine[],
   pack: number,
 ): Promise<void> {
-  const { stores, request, shard, concurrency = 4 } = options;
+  const { stores, request, shard, concurrency = 4, shared = false, clock = systemClock } = options;
   const { staging, results } = stores;
   const keys = stagingKeys(request.run_id);
   const { items: packed } = await readPack(staging, request.run_id, shard, pack);
   const byKey = new Map(items.map((item) => [item.key, item]));
-  const idOf = resultIds(request);
+  const expectations = {
+    request,
+    idOf: resultIds(request),
+    checkFiles: options.checkFiles,
+    now: shared ? clock.now() : undefined,
+  };
+  const valid: { readonly item: PackItem; readonly metadata: ResultMetadata | undefined }[] = [];
   const seen = new Set<string>();
   for (const item of packed) {
     if (seen.has(item.outcome.key)) throw refused(item, "it is in the pack twice");
     seen.add(item.outcome.key);
-    await validate(item, byKey.get(item.outcome.key), idOf);
+    valid.push({ item, metadata: await validateItem(item, byKey.get(item.outcome.key), expectations) });
   }
-  const outcomes = await mapBounded(packed, concurrency, (item) => publishItem(results, item, request.force));
+  const outcomes = await mapBounded(valid, concurrency, ({ item, metadata }) =>
+    shared
+      ? patiently(options.busyWaitMs ?? [], () =>
+          publishItemShared({ results, force: request.force, clock }, item, metadata),
+        )
+      : publishItem(results, item, request.force),
+  );
   await staging.putLines(keys.packOutcomes(shard, pack), toLines(outcomes));
   await staging.delete(keys.pack(shard, pack));
+  for (const outcome of outcomes) options.onOutcome?.(outcome);
 }
 
-async function validate(
-  item: PackItem,
-  expected: ManifestLine | undefined,
-  idOf: (item: ManifestLine) => string,
+async function patiently<T>(waitMs: readonly number[], publish: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await publish();
+    } catch (error) {
+      const wait = waitMs[attempt];
+      if (wait === undefined || !(error instanceof ClustsegError) || error.code !== "RESULT_BUSY") throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** What to do about a pack that could not be published. @throws the error, when nothing can be done here */
+async function settle(
+  { stores, request, shard, onRefused }: PublishOptions,
+  pack: number,
+  error: unknown,
 ): Promise<void> {
-  const { outcome, files } = item;
-  if (expected === undefined || expected.etag !== outcome.etag) throw refused(item, "it is not in the shard");
-  if (outcome.result_id !== idOf(expected)) throw refused(item, "its result_id is not that of the request");
-  if (outcome.status !== "segmented") return;
-
-  for (const [name, body] of files) {
-    const signature = name.endsWith(".png") ? pngSignature : name.endsWith(".jpg") ? jpegSignature : undefined;
-    if (signature?.some((byte, i) => body[i] !== byte)) throw refused(item, `${name} is not what its name says`);
-  }
-  const metadata = decodeMetadata(files.get("metadata.json")!, `metadata.json of ${outcome.key}`);
-  if (metadata.segments !== metadata.segments_info.length || metadata.segments !== outcome.segments) {
-    throw refused(item, "its metadata.json has another number of segments");
-  }
-  if (metadata.result_id !== outcome.result_id || metadata.source.key !== outcome.key) {
-    throw refused(item, "its metadata.json is that of another image");
-  }
-  const listed = metadata.files.map(({ name, bytes }) => `${name} ${bytes}`).sort();
-  const present = [...files]
-    .filter(([name]) => name !== "metadata.json")
-    .map(([name, body]) => `${name} ${body.length}`);
-  if (listed.join() !== present.sort().join()) throw refused(item, "its metadata.json lists other files");
-}
-
-const pngSignature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const jpegSignature = [0xff, 0xd8, 0xff];
-
-/** @returns the outcome, which is "rejected" when the store cannot hold a result of this very name */
-async function publishItem(results: ObjectStore, { outcome, files }: PackItem, force: boolean): Promise<ItemOutcome> {
-  if (outcome.status !== "segmented") return outcome;
-  const { key, etag, result_id } = outcome;
-  const stored = await storedResultId(results, key);
-  if (stored === result_id && !force && (await isWhole(results, key, files))) return outcome;
-  try {
-    if (stored !== undefined && stored !== result_id) {
-      // While files are replaced, no metadata.json may vouch for a mixture of old and new ones.
-      await results.delete(resultKey(key, "metadata.json"));
-      for (const name of Object.keys(resultFileTypes)) {
-        if (isResultFileName(name) && !files.has(name)) await results.delete(resultKey(key, name));
-      }
-    }
-    for (const [name, body] of files) {
-      if (name !== "metadata.json") await put(results, key, name as ResultFileName, body);
-    }
-    await put(results, key, "metadata.json", files.get("metadata.json")!);
-    return outcome;
-  } catch (error) {
-    if (!(error instanceof ClustsegError) || error.fault !== "input") throw error;
-    return { key, etag, result_id, status: "rejected", error: error.toJSON() };
-  }
-}
-
-async function isWhole(results: ObjectStore, key: string, files: PackItem["files"]): Promise<boolean> {
-  for (const [name, body] of files) {
-    if (!(await hasResultFile(results, key, name as ResultFileName, body.length))) return false;
-  }
-  return true;
-}
-
-async function put(results: ObjectStore, key: string, name: ResultFileName, body: Uint8Array): Promise<void> {
-  await results.put(resultKey(key, name), body, { contentType: resultFileTypes[name] });
-}
-
-function refused({ outcome }: PackItem, what: string): ClustsegError {
-  return new ClustsegError("PACK_FILE_REFUSED", `the staged result of ${outcome.key} is refused: ${what}`, {
-    hint: "Nothing of its pack was published. If nobody edited the staging store, report this.",
-  });
+  if (!(error instanceof ClustsegError)) throw error;
+  const key = stagingKeys(request.run_id).pack(shard, pack);
+  // Another attempt has published it since we listed.
+  if (error.code === "OBJECT_NOT_FOUND" && (await stores.staging.head(key)) === undefined) return;
+  const isRefused = error.code.startsWith("PACK_") || error.code === "METADATA_INVALID";
+  if (onRefused === undefined || !(isRefused || error.code === "OBJECT_TOO_LARGE")) throw error;
+  onRefused({ pack, error });
+  await stores.staging.delete(key);
 }

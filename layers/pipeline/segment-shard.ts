@@ -1,11 +1,15 @@
-import { asClustsegError, type ClustsegError } from "../segments/errors.js";
+import { asClustsegError, ClustsegError } from "../segments/errors.js";
+import type { StopMarker } from "./cloud-contracts.js";
 import type { ItemOutcome, ManifestLine, RunRequest } from "./contracts.js";
+import { CrashGuard } from "./crash-guard.js";
+import type { FailureBudget } from "./failure-budget.js";
 import { checkImageKey } from "./keys.js";
 import { encodeMetadata } from "./metadata.js";
 import type { PackItem } from "./pack.js";
 import { PackWriter } from "./pack-writer.js";
 import { type Clock, type RunStores, type Segmenter, systemClock } from "./ports.js";
 import { resultIds } from "./result-id.js";
+import { RunWatch } from "./run-watch.js";
 import { Semaphore } from "./semaphore.js";
 import { readShard, readShardState } from "./shard.js";
 
@@ -28,6 +32,12 @@ export interface SegmentShardOptions {
   readonly packSeconds?: number;
   /** Stops cleanly: what is being segmented is finished and packed, nothing else is begun. */
   readonly signal?: AbortSignal;
+  /** Look for the run's stop marker at the start and after each pack, and stop as `signal` does. @default false */
+  readonly watchStop?: boolean;
+  /** Over this shard and the shards that were published before it began; spent, it marks the run as stopped. @default none */
+  readonly sharedBudget?: FailureBudget;
+  /** Find an image at which the program dies, and reject it, instead of dying for ever (see CrashGuard). @default false */
+  readonly crashGuard?: boolean;
   readonly clock?: Clock;
   readonly onOutcome?: (outcome: ItemOutcome) => void;
   /** Called after each pack was written; the next but one waits for it. */
@@ -38,9 +48,14 @@ export interface ShardProgress {
   readonly items: number;
   /** Items with an outcome, those of earlier calls included. */
   readonly done: number;
-  /** False when `signal` stopped it: call again to go on. */
+  /** False when it was stopped: call again to go on. */
   readonly complete: boolean;
+  /** Why the run was stopped, if it was. */
+  readonly stopped?: StopMarker["reason"];
 }
+
+/** Packs whose items have no outcome yet: one that is gathered, one that waits, one that is being written. */
+const packsInHand = 3;
 
 /** So many system faults in a row, with no success between, are the machine's and not the images'. */
 const faultsInARow = 5;
@@ -53,33 +68,58 @@ const faultsInARow = 5;
  * @throws ClustsegError MANIFEST_INVALID; STORE_* when staging fails; errors of the segmenter that are no image's fault
  */
 export async function segmentShard(options: SegmentShardOptions): Promise<ShardProgress> {
-  const { stores, request, shard, concurrency = 2, fetchAhead = 4, fetchBytes = 256 * 1024 ** 2, signal } = options;
+  const { stores, request, shard, signal } = options;
+  const { concurrency = 2, fetchAhead = 4, fetchBytes = 256 * 1024 ** 2, packItems = 32 } = options;
   const items = await readShard(stores.staging, request.run_id, shard);
   const state = await readShardState(stores.staging, request.run_id, shard, { dropDamaged: true });
   const todo = state.complete ? [] : items.filter(({ key }) => !state.outcomes.has(key));
+  const watch = new RunWatch(options);
+  if (todo.length > 0) await watch.begin(state.outcomes.values());
 
   const writer = new PackWriter({
     staging: stores.staging,
     runId: request.run_id,
     shard,
     firstPack: state.nextPack,
-    packItems: options.packItems ?? 32,
+    packItems,
     packBytes: options.packBytes ?? 8 * 1024 ** 2,
     packSeconds: options.packSeconds ?? 15,
     clock: options.clock ?? systemClock,
-    ...(options.onPack === undefined ? {} : { onPack: options.onPack }),
+    onPack: async (pack, count) => {
+      await options.onPack?.(pack, count);
+      await watch.look();
+    },
   });
-  const collector = new OutcomeCollector(writer, options.onOutcome);
+  const collector = new OutcomeCollector(writer, (outcome) => {
+    watch.count(outcome);
+    options.onOutcome?.(outcome);
+  });
+  const stopped = () => signal?.aborted === true || collector.failure !== undefined || watch.stopped !== undefined;
   const work = itemWorker(options, new Semaphore(concurrency));
   const places = new Semaphore(concurrency + fetchAhead);
   const bytes = new Semaphore(fetchBytes);
   const running = new Set<Promise<void>>();
+  const guard =
+    options.crashGuard && todo.length > 0
+      ? await CrashGuard.begin(
+          stores.staging,
+          request.run_id,
+          shard,
+          concurrency + fetchAhead + packsInHand * packItems,
+        )
+      : undefined;
 
-  for (const item of todo) {
+  for (const [index, item] of todo.entries()) {
     await places.acquire();
     await bytes.acquire(item.size);
-    if (signal?.aborted || collector.failure !== undefined) break;
-    const task = work(item, () => signal?.aborted === true || collector.failure !== undefined)
+    const isCareful = guard !== undefined && index < guard.careful;
+    if (isCareful) await Promise.all(running);
+    else if (index > 0 && index === guard?.careful) {
+      await Promise.all(running);
+      await guard.relax();
+    }
+    if (stopped()) break;
+    const task = work(item, stopped, isCareful ? guard : undefined)
       .then((done) => (done === undefined ? undefined : collector.take(done)))
       .catch((error: unknown) => collector.fail(error))
       .finally(() => {
@@ -90,9 +130,15 @@ export async function segmentShard(options: SegmentShardOptions): Promise<ShardP
     running.add(task);
   }
   await Promise.all(running);
-  await collector.end();
+  try {
+    await collector.end();
+    await watch.end();
+  } finally {
+    await guard?.end();
+  }
   const done = items.length - todo.length + collector.count;
-  return { items: items.length, done, complete: done === items.length };
+  const progress = { items: items.length, done, complete: done === items.length };
+  return watch.stopped === undefined ? progress : { ...progress, stopped: watch.stopped };
 }
 
 interface Finished {
@@ -107,19 +153,26 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
   const { task, parameters, formats } = request;
   const idOf = resultIds(request);
 
-  return async (item: ManifestLine, stopped: () => boolean): Promise<Finished | undefined> => {
-    const { key, etag } = item;
+  return async (item: ManifestLine, stopped: () => boolean, guard?: CrashGuard): Promise<Finished | undefined> => {
+    const { key, etag, versionId } = item;
     const resultId = idOf(item);
     try {
       checkImageKey(key);
-      const condition = etag === "" ? {} : { ifMatch: etag };
-      const { body } = await stores.uploads.get(key, { ...condition, maxBytes: maxImageBytes });
+      await guard?.take(key);
+      // Known without asking the store.
+      if (item.size > maxImageBytes) throw tooLarge(item, maxImageBytes);
+      const { body, info } = await stores.uploads.get(key, {
+        ...(etag === "" ? {} : { ifMatch: etag }),
+        ...(versionId === undefined ? {} : { versionId }),
+        maxBytes: maxImageBytes,
+      });
+      const superseded = versionId !== undefined && (await isSuperseded(stores.uploads, item));
       await slots.acquire();
       try {
         if (stopped()) return undefined;
         const image = await segmenter.process(body, { task, parameters, formats, name: key });
         const files = new Map(image.files);
-        files.set("metadata.json", encodeMetadata(request, item, resultId, image));
+        files.set("metadata.json", encodeMetadata(request, item, resultId, image, info.lastModified));
         const { width, height, notes } = image.frame;
         const { decode, infer, encode } = image.ms;
         const outcome: ItemOutcome = {
@@ -130,6 +183,7 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
           segments: image.segments.length,
           frame: { width, height },
           ...(notes.length === 0 ? {} : { notes: [...notes] }),
+          ...(superseded ? { superseded } : {}),
           ms: { decode, infer, encode },
         };
         return { item: { outcome, files } };
@@ -147,6 +201,18 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
   };
 }
 
+/** Is there a later upload of the key by now? Then this version's result must not come after that one's. */
+async function isSuperseded(uploads: RunStores["uploads"], { key, etag }: ManifestLine): Promise<boolean> {
+  const latest = await uploads.head(key);
+  return latest !== undefined && latest.etag !== etag;
+}
+
+function tooLarge({ key, size }: ManifestLine, limit: number): ClustsegError {
+  return new ClustsegError("OBJECT_TOO_LARGE", `${key} has ${size} bytes, the limit is ${limit}`, {
+    hint: "Leave it out, or raise the limit.",
+  });
+}
+
 /**
  * Hands finished items to the packs. Rejections by a system fault wait until an image succeeds (then they were that image's
  * own) or until there are too many of them: then the shard fails, and they have no outcome, so that a later call tries again.
@@ -156,9 +222,9 @@ class OutcomeCollector {
   failure: unknown;
   #suspects: Finished[] = [];
   readonly #writer: PackWriter;
-  readonly #onOutcome: ((outcome: ItemOutcome) => void) | undefined;
+  readonly #onOutcome: (outcome: ItemOutcome) => void;
 
-  constructor(writer: PackWriter, onOutcome: ((outcome: ItemOutcome) => void) | undefined) {
+  constructor(writer: PackWriter, onOutcome: (outcome: ItemOutcome) => void) {
     this.#writer = writer;
     this.#onOutcome = onOutcome;
   }
@@ -191,6 +257,6 @@ class OutcomeCollector {
   async #add(item: PackItem): Promise<void> {
     await this.#writer.add(item);
     this.count++;
-    this.#onOutcome?.(item.outcome);
+    this.#onOutcome(item.outcome);
   }
 }

@@ -5,6 +5,7 @@ import { compareKeys, imageExtensions, isImageKey, isResultKey } from "./keys.js
 import type { ObjectStore } from "./ports.js";
 import { type Json, sha256Hex } from "./result-id.js";
 import { mapBounded } from "./semaphore.js";
+import { compareSequencers } from "./uploads-order.js";
 
 /**
  * What a run is to segment: all images under a prefix, streamed; keys that somebody named (held in memory, not filtered by
@@ -13,7 +14,9 @@ import { mapBounded } from "./semaphore.js";
 export type IntakeSource =
   | { readonly kind: "prefix"; readonly prefix: string }
   | { readonly kind: "keys"; readonly keys: AsyncIterable<string> | Iterable<string> }
-  | { readonly kind: "events"; readonly events: Iterable<UploadEvent> };
+  | { readonly kind: "events"; readonly events: Iterable<UploadEvent> }
+  /** Lines that somebody else has found, streamed; `identity` tells this selection from others. */
+  | { readonly kind: "lines"; readonly identity: Json; readonly lines: AsyncIterable<ManifestLine> };
 
 const headsAtOnce = 32;
 
@@ -56,8 +59,16 @@ export async function selectItems(
         ...(versionId === undefined ? {} : { versionId }),
         size,
       }));
-      return { selection: { events: sha256Hex(JSON.stringify(lines)) }, items: lines };
+      const identity = sha256Hex(JSON.stringify(lines));
+      const sequencers = new Map(items.map(({ key, sequencer }) => [key, sequencer]));
+      const ordered = lines.map((line) => {
+        const sequencer = sequencers.get(line.key);
+        return sequencer === undefined ? line : { ...line, sequencer };
+      });
+      return { selection: { events: identity }, items: ordered };
     }
+    case "lines":
+      return { selection: source.identity, items: source.lines };
   }
 }
 
@@ -74,7 +85,10 @@ async function* listImages(
 }
 
 /** What is not there gets a line too, with an empty etag: somebody named it, so it must end in an outcome. */
-async function* headAll(uploads: ObjectStore, keys: readonly string[]): AsyncGenerator<ManifestLine> {
+export async function* headAll(
+  uploads: ObjectStore,
+  keys: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<ManifestLine> {
   const bucket = uploads.uri;
   for await (const chunk of inChunks(keys, 1024)) {
     const infos = await mapBounded(chunk, headsAtOnce, (key) => headOrNothing(uploads, key));
@@ -123,7 +137,8 @@ async function settleEvents(
     if (!isImageKey(event.key, extensions) || isResultKey(event.key)) continue;
     const other = newest.get(event.key);
     if (other !== undefined && other.etag !== event.etag) {
-      if (other.sequencer === undefined || event.sequencer === undefined) unclear.add(event.key);
+      const told = other.sequencer !== undefined && event.sequencer !== undefined;
+      if (!told || compareSequencers(event.sequencer, other.sequencer) === 0) unclear.add(event.key);
     }
     if (other === undefined || isNewer(event, other)) newest.set(event.key, event);
   }
@@ -136,9 +151,7 @@ async function settleEvents(
 
 function isNewer(a: UploadEvent, b: UploadEvent): boolean {
   if (a.sequencer !== undefined && b.sequencer !== undefined) {
-    // Hexadecimal numbers of varying length: S3 says to pad the shorter with zeros on the right.
-    const length = Math.max(a.sequencer.length, b.sequencer.length);
-    return a.sequencer.padEnd(length, "0") > b.sequencer.padEnd(length, "0");
+    return compareSequencers(a.sequencer, b.sequencer) > 0;
   }
   return compareKeys(`${a.etag} ${a.versionId ?? ""}`, `${b.etag} ${b.versionId ?? ""}`) > 0;
 }

@@ -8,8 +8,12 @@ export interface SummarizeOptions {
   readonly stores: Pick<RunStores, "staging" | "results">;
   readonly request: RunRequest;
   readonly plan: Plan;
-  /** @default "completed" */
-  readonly status?: RunReport["status"];
+  /** How the run ended, or what that is by the counts of its items. @default "completed" */
+  readonly status?: RunReport["status"] | ((items: RunReport["items"]) => RunReport["status"]);
+  /** The run's outcomes. @default all of its staging, those in packs that wait to be published included */
+  readonly outcomes?: AsyncIterable<ItemOutcome>;
+  /** Write report.json, the latest report, too. Runs that end at the same time would take turns. @default true */
+  readonly latest?: boolean;
   /** Milliseconds since 1970. @default the request's created_at */
   readonly startedAt?: number;
   /** Images segmented or rejected since `startedAt`. @default all */
@@ -27,26 +31,34 @@ export const maxReportedRejects = 100;
  * @throws ClustsegError OUTCOME_INVALID, or a STORE_* code
  */
 export async function summarize(options: SummarizeOptions): Promise<RunReport> {
-  const { stores, request, plan, status = "completed", clock = systemClock } = options;
+  const { stores, request, plan, status = "completed", latest = true, clock = systemClock } = options;
   const tally = new Tally();
-  await stores.results.putLines(runItemsKey(request.run_id), tally.lines(allOutcomes(stores, plan)));
+  const outcomes = options.outcomes ?? allOutcomes(stores, plan);
+  await stores.results.putLines(runItemsKey(request.run_id), tally.lines(outcomes));
 
   const { segmented, skipped, rejected } = tally.counts;
   const startedAt = options.startedAt ?? Date.parse(request.created_at);
   const seconds = Math.max(0, clock.now() - startedAt) / 1000;
   const worked = options.worked ?? segmented + rejected;
   const { decode, infer, encode } = tally.ms;
+  const items = {
+    total: plan.items,
+    segmented,
+    skipped,
+    rejected,
+    pending: plan.items - segmented - skipped - rejected,
+  };
   const report: RunReport = {
     schema: "clustseg.report/1",
     run_id: request.run_id,
-    status,
+    status: typeof status === "function" ? status(items) : status,
     source: request.source,
     results: stores.results.uri,
     model: request.model,
     task: request.task,
     parameters: request.parameters,
     formats: request.formats,
-    items: { total: plan.items, segmented, skipped, rejected, pending: plan.items - segmented - skipped - rejected },
+    items,
     rejected_by_code: Object.fromEntries([...tally.byCode].sort(([a], [b]) => (a < b ? -1 : 1))),
     rejected: tally.rejected,
     ...(segmented === 0
@@ -62,7 +74,7 @@ export async function summarize(options: SummarizeOptions): Promise<RunReport> {
     items_file: runItemsKey(request.run_id),
   };
   const body = new TextEncoder().encode(`${JSON.stringify(report, undefined, 2)}\n`);
-  for (const key of [runReportKey(request.run_id), reportKey]) {
+  for (const key of [runReportKey(request.run_id), ...(latest ? [reportKey] : [])]) {
     await stores.results.put(key, body, { contentType: "application/json" });
   }
   return report;

@@ -27,6 +27,8 @@ export const errorCodes = {
   OBJECT_CHANGED: { fault: "input", retryable: true, about: "the object changed since it was listed, or while read" },
   OBJECT_TOO_LARGE: { fault: "input", retryable: false, about: "more bytes than the limit for one object" },
   OBJECT_UNREADABLE: { fault: "input", retryable: false, about: "the object is there but may not or cannot be read" },
+  OBJECT_ARCHIVED: { fault: "input", retryable: false, about: "the object is in an archive class: restore it first" },
+  OBJECT_KEY_DENIED: { fault: "input", retryable: false, about: "the key that the object is encrypted with is not to be had" },
   OBJECT_NOT_A_FILE: { fault: "input", retryable: false, about: "the key names a folder, a device or a socket" },
   OBJECT_LINK_LOOP: { fault: "input", retryable: false, about: "a symbolic link leads back to itself" },
   OBJECT_OUTSIDE_ROOT: { fault: "input", retryable: false, about: "a link or a name leads out of the store's root" },
@@ -84,6 +86,7 @@ export const errorCodes = {
   EVENT_INVALID: { fault: "input", retryable: false, about: "an event or message is not of the expected form" },
   RUN_REQUEST_INVALID: { fault: "user", retryable: false, about: "the run request does not match its schema" },
   RUN_NOT_FOUND: { fault: "user", retryable: false, about: "no run by this id is in the staging store" },
+  RUN_MODEL_CHANGED: { fault: "user", retryable: false, about: "the run was planned for another model than is here" },
   RUN_CONFLICT: { fault: "user", retryable: true, about: "another process works on the same run" },
   RUN_CANCELLED: { fault: "user", retryable: true, about: "stopped on request; it goes on where it was" },
   RUN_FAILURE_BUDGET: { fault: "input", retryable: false, about: "stopped: more images were rejected than allowed" },
@@ -91,8 +94,17 @@ export const errorCodes = {
   OUTCOME_INVALID: { fault: "system", retryable: false, about: "an item outcome does not match its schema" },
   PACK_DAMAGED: { fault: "system", retryable: true, about: "a staged pack is cut short or does not add up" },
   PACK_FILE_REFUSED: { fault: "system", retryable: false, about: "a staged pack holds a file that is not allowed" },
+  RESULT_BUSY: { fault: "system", retryable: true, about: "another run is writing the result of the same image just now" },
   METADATA_INVALID: { fault: "system", retryable: false, about: "a metadata.json does not match its schema" },
+  ITEM_CRASHED: { fault: "input", retryable: false, about: "the program died twice while it had this image alone in hand" },
   ITEM_TIMEOUT: { fault: "system", retryable: true, about: "one image took longer than is allowed" },
+
+  // The cloud, as the command line sees it.
+  STACK_NOT_FOUND: { fault: "user", retryable: false, about: "no stack by this name in this account and region" },
+  STACK_INVALID: { fault: "user", retryable: false, about: "the stack has not the outputs of one of this version" },
+  CLOUD_ACCESS_DENIED: { fault: "user", retryable: false, about: "no AWS credentials, or they do not allow this" },
+  CLOUD_UNAVAILABLE: { fault: "system", retryable: true, about: "AWS did not answer, or asked to slow down" },
+  CLOUD_FAILED: { fault: "system", retryable: false, about: "AWS refused a request for another reason" },
 
   // A bug in this program.
   INTERNAL: { fault: "system", retryable: false, about: "something that cannot happen did happen" },

@@ -81,6 +81,7 @@ export class FolderStore implements ObjectStore {
   }
 
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<"written" | "exists"> {
+    if (options.ifMatch !== undefined && (await this.head(key))?.etag !== options.ifMatch) return "exists";
     return this.#write(key, body, options.ifAbsent ?? false);
   }
 

@@ -24,6 +24,15 @@ function isRegionMissing(error: unknown): boolean {
   return error instanceof Error && /^Region (?:is missing|not accepted)/.test(error.message);
 }
 
+/** KMS's own errors come through S3 with its names; a refusal comes as AccessDenied, and only its text names the key. */
+function isKeyDenied(error: unknown, name: string, status: number | undefined): boolean {
+  if (name.startsWith("KMS.") || name === "KMSAccessDeniedException") return true;
+  const message = error instanceof Error ? error.message : "";
+  if (status === 403) return /\bkms:|\bKMS\b/.test(message);
+  // The customer's own key (SSE-C), which nobody has given us.
+  return status === 400 && /Server Side Encryption/i.test(message);
+}
+
 /**
  * An error of S3 in this program's words. The SDK has retried by then.
  * @param what the object's or bucket's URI
@@ -69,9 +78,31 @@ export function s3Error(error: unknown, what: string, doing: "reading" | "writin
       cause,
     });
   }
-  if (name === "InvalidObjectState" || (status === 403 && doing === "reading")) {
+  if (name === "KeyTooLongError") {
+    return new ClustsegError("OBJECT_KEY_INVALID", `the name is too long for S3: ${what.slice(0, 80)}…`, {
+      hint: "Shorten the image's name: results lie below it, and a key has at most 1,024 bytes.",
+      cause,
+    });
+  }
+  if (doing === "reading" && name === "InvalidObjectState") {
+    return new ClustsegError("OBJECT_ARCHIVED", `${what} is archived (S3 Glacier or Deep Archive)`, {
+      hint: "Restore it, or copy it to another storage class, and submit it again.",
+      cause,
+    });
+  }
+  if (doing === "reading" && isKeyDenied(error, name, status)) {
+    return new ClustsegError("OBJECT_KEY_DENIED", `the key that ${what} is encrypted with may not be used (${name})`, {
+      hint: "Allow kms:Decrypt on its key to the role that reads uploads (in the role and in the key's policy).",
+      cause,
+    });
+  }
+  // A delete marker asked for as a version.
+  if (doing === "reading" && (status === 405 || name === "NoSuchVersion")) {
+    return new ClustsegError("OBJECT_NOT_FOUND", `${what} has been deleted`, { hint: "Upload it again.", cause });
+  }
+  if (status === 403 && doing === "reading") {
     return new ClustsegError("OBJECT_UNREADABLE", `${what} may not be read (${name})`, {
-      hint: "Allow s3:GetObject and the use of its key; restore it first if it is archived.",
+      hint: "Allow s3:GetObject and the use of its key.",
       cause,
     });
   }

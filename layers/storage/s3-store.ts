@@ -25,6 +25,12 @@ export interface S3StoreOptions {
 const partBytes = 8 * 1024 * 1024;
 /** S3 answers 409 when two conditional writes of one key race; the loser asks again. */
 const conflictRetries = 5;
+const bodyRetries = 2;
+
+/** Longer with each attempt, and never the same for two that collided. */
+async function pause(attempt: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * 50 * (1 + Math.random())));
+}
 
 /** @throws ClustsegError STORE_URI_INVALID */
 export function parseS3Uri(uri: string): { readonly bucket: string; readonly key: string } {
@@ -52,7 +58,7 @@ export class S3Store implements ObjectStore {
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
       const found = await this.#client.send(new HeadObjectCommand(this.#target(key)));
-      return infoOf(key, found.ContentLength, found.ETag, found.VersionId);
+      return infoOf(key, found.ContentLength, found);
     } catch (error) {
       const mapped = s3Error(error, this.#uriOf(key), "reading");
       if (mapped.code === "OBJECT_NOT_FOUND") return undefined;
@@ -61,44 +67,52 @@ export class S3Store implements ObjectStore {
   }
 
   async get(key: string, options: GetOptions = {}): Promise<{ body: Uint8Array; info: ObjectInfo }> {
-    const { range, ifMatch, maxBytes = Number.POSITIVE_INFINITY } = options;
+    const { range, ifMatch, versionId, maxBytes = Number.POSITIVE_INFINITY } = options;
     // S3 cannot say "no bytes" in a range.
     if (range !== undefined && range.end <= range.start)
       return { body: new Uint8Array(), info: await this.#mustHead(key) };
-    try {
-      const found = await this.#client.send(
-        new GetObjectCommand({
-          ...this.#target(key),
-          ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }),
-          ...(ifMatch === undefined ? {} : { IfMatch: `"${ifMatch}"` }),
-        }),
-      );
-      const length = found.ContentLength ?? 0;
-      if (length > maxBytes) {
-        discard(found);
-        throw new ClustsegError(
-          "OBJECT_TOO_LARGE",
-          `${this.#uriOf(key)} has ${length} bytes, the limit is ${maxBytes}`,
-          {
-            hint: "Leave it out, or raise the limit.",
-          },
-        );
+    const command = new GetObjectCommand({
+      ...this.#target(key),
+      ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }),
+      ...(ifMatch === undefined ? {} : { IfMatch: `"${ifMatch}"` }),
+      ...(versionId === undefined ? {} : { VersionId: versionId }),
+    });
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const found = await this.#client.send(command);
+        const length = found.ContentLength ?? 0;
+        if (length > maxBytes) {
+          discard(found);
+          throw new ClustsegError(
+            "OBJECT_TOO_LARGE",
+            `${this.#uriOf(key)} has ${length} bytes, the limit is ${maxBytes}`,
+            { hint: "Leave it out, or raise the limit." },
+          );
+        }
+        const total = Number(/\/(\d+)$/.exec(found.ContentRange ?? "")?.[1] ?? length);
+        const body = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
+        return { body, info: infoOf(key, total, found) };
+      } catch (error) {
+        // The range begins past the end, of an empty object for one.
+        if (s3Failure(error).status === 416) return { body: new Uint8Array(), info: await this.#mustHead(key) };
+        const mapped = s3Error(error, this.#uriOf(key), "reading");
+        // The SDK tries again until the answer begins; a connection that breaks within the body is ours to mend.
+        if (mapped.code !== "STORE_UNAVAILABLE" || attempt === bodyRetries) throw mapped;
+        await pause(attempt);
       }
-      const total = Number(/\/(\d+)$/.exec(found.ContentRange ?? "")?.[1] ?? length);
-      const body = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
-      return { body, info: infoOf(key, total, found.ETag, found.VersionId) };
-    } catch (error) {
-      // The range begins past the end, of an empty object for one.
-      if (s3Failure(error).status === 416) return { body: new Uint8Array(), info: await this.#mustHead(key) };
-      throw s3Error(error, this.#uriOf(key), "reading");
     }
   }
 
-  async *lines(key: string): AsyncGenerator<string> {
+  lines(key: string): AsyncGenerator<string> {
+    return splitLines(this.pieces(key));
+  }
+
+  /** The bytes of an object as they come in, in pieces. */
+  async *pieces(key: string): AsyncGenerator<Uint8Array> {
     try {
       const found = await this.#client.send(new GetObjectCommand(this.#target(key)));
       try {
-        if (found.Body !== undefined) yield* splitLines(found.Body as unknown as AsyncIterable<Uint8Array>);
+        if (found.Body !== undefined) yield* found.Body as unknown as AsyncIterable<Uint8Array>;
       } finally {
         discard(found);
       }
@@ -113,6 +127,7 @@ export class S3Store implements ObjectStore {
       Body: body,
       ...(options.contentType === undefined ? {} : { ContentType: options.contentType }),
       ...(options.ifAbsent ? { IfNoneMatch: "*" } : {}),
+      ...(options.ifMatch === undefined ? {} : { IfMatch: `"${options.ifMatch}"` }),
     });
     for (let attempt = 0; ; attempt++) {
       try {
@@ -120,9 +135,12 @@ export class S3Store implements ObjectStore {
         return "written";
       } catch (error) {
         const { status } = s3Failure(error);
-        if (options.ifAbsent && status === 412) return "exists";
+        if ((options.ifAbsent || options.ifMatch !== undefined) && status === 412) return "exists";
+        // What was to be replaced is gone.
+        if (options.ifMatch !== undefined && status === 404 && s3Failure(error).name !== "NoSuchBucket")
+          return "exists";
         if (status !== 409 || attempt === conflictRetries) throw s3Error(error, this.#uriOf(key), "writing");
-        await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * 50 * (1 + Math.random())));
+        await pause(attempt);
       }
     }
   }
@@ -152,11 +170,11 @@ export class S3Store implements ObjectStore {
         .catch((error: unknown) => {
           throw s3Error(error, this.#uriOf(prefix), "listing");
         });
-      for (const { Key, Size, ETag } of page.Contents ?? []) {
+      for (const { Key, Size, ETag, LastModified } of page.Contents ?? []) {
         const key = decodeURIComponent((Key ?? "").replaceAll("+", " ")).slice(this.#prefix.length);
         // A key that ends in "/" is a folder that the console made.
         if (key === "" || (key.endsWith("/") && Size === 0)) continue;
-        yield infoOf(key, Size, ETag, undefined);
+        yield infoOf(key, Size, { ETag, LastModified });
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);
@@ -207,12 +225,20 @@ class SourceErrors implements AsyncIterator<Uint8Array> {
 function infoOf(
   key: string,
   size: number | undefined,
-  etag: string | undefined,
-  versionId: string | undefined,
+  {
+    ETag,
+    VersionId,
+    LastModified,
+  }: { ETag?: string | undefined; VersionId?: string | undefined; LastModified?: Date | undefined },
 ): ObjectInfo {
-  const info = { key, size: size ?? 0, etag: (etag ?? "").replaceAll('"', "") };
-  // "null" is S3's name for the only version in a bucket without versions.
-  return versionId === undefined || versionId === "null" ? info : { ...info, versionId };
+  return {
+    key,
+    size: size ?? 0,
+    etag: (ETag ?? "").replaceAll('"', ""),
+    // "null" is S3's name for the only version in a bucket without versions.
+    ...(VersionId === undefined || VersionId === "null" ? {} : { versionId: VersionId }),
+    ...(LastModified === undefined ? {} : { lastModified: LastModified.getTime() }),
+  };
 }
 
 /** Close the connection of a body that is not read to its end: left open, it would keep its place among the client's sockets. */

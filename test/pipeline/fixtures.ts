@@ -31,7 +31,7 @@ export function startRun(stores: RunOptions["stores"], options: Partial<RunOptio
   });
 }
 
-export async function gather<T>(values: AsyncIterable<T>): Promise<T[]> {
+export async function gather<T>(values: AsyncIterable<T> | Iterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const value of values) all.push(value);
   return all;

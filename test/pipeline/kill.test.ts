@@ -32,7 +32,7 @@ describe("a run in a real process", () => {
     const whole = await runChild(undisturbed, { concurrency: 2 });
     expect(whole.ended).toContain('"segmented":117');
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
   it.each([
     { seed: 1, concurrency: 1 },

@@ -39,6 +39,7 @@ export class MemoryStore implements ObjectStore {
 
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<"written" | "exists"> {
     if (options.ifAbsent && this.objects.has(key)) return "exists";
+    if (options.ifMatch !== undefined && this.objects.get(key)?.etag !== options.ifMatch) return "exists";
     this.objects.set(key, { body: body.slice(), etag: `v${this.#version++}` });
     this.writes.push(key);
     return "written";

@@ -53,6 +53,37 @@ describe("S3, not set up,", () => {
   });
 });
 
+describe("an object that may not be read", () => {
+  const failure = (name: string, httpStatusCode: number, message = name) =>
+    Object.assign(new Error(message), { name, $metadata: { httpStatusCode } });
+  const kms =
+    "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:…";
+  const customer =
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided";
+
+  it.each([
+    ["its key is another account's", failure("AccessDenied", 403, kms), "OBJECT_KEY_DENIED"],
+    ["its key is disabled", failure("KMS.DisabledException", 400), "OBJECT_KEY_DENIED"],
+    ["its key is to be deleted", failure("KMS.KMSInvalidStateException", 400), "OBJECT_KEY_DENIED"],
+    ["its key is its owner's own", failure("InvalidRequest", 400, customer), "OBJECT_KEY_DENIED"],
+    ["it is archived", failure("InvalidObjectState", 403), "OBJECT_ARCHIVED"],
+    ["it is somebody else's", failure("AccessDenied", 403, "Access Denied"), "OBJECT_UNREADABLE"],
+    ["its version is deleted", failure("NoSuchVersion", 404), "OBJECT_NOT_FOUND"],
+    ["its version is a deletion", failure("MethodNotAllowed", 405), "OBJECT_NOT_FOUND"],
+  ])("as %s has its own code", (_, error, code) => {
+    expect(s3Error(error, "s3://uploads/a.jpg", "reading")).toMatchObject({ code, fault: "input", retryable: false });
+  });
+
+  it("as its name is too long for a result is the image's fault", () => {
+    const error = failure("KeyTooLongError", 400);
+
+    expect(s3Error(error, "s3://results/a.jpg", "writing")).toMatchObject({
+      code: "OBJECT_KEY_INVALID",
+      fault: "input",
+    });
+  });
+});
+
 describe("a folder at fault", () => {
   const failure = (code: string) => Object.assign(new Error(code), { code });
 

@@ -1,6 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
-import { CreateBucketCommand, ListMultipartUploadsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  ListMultipartUploadsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseS3Uri, S3Store } from "../../layers/storage/s3-store.js";
 import { gather, imageBytes, startRun } from "../pipeline/fixtures.js";
@@ -20,7 +26,8 @@ describe.skipIf(!hasMoto)("with moto", () => {
       "python3",
       [
         "-c",
-        `from moto.server import ThreadedMotoServer as S; import time; S(ip_address="127.0.0.1", port=${port}).start(); time.sleep(3600)`,
+        // One request after another: moto looks whether a condition holds and writes then, without a lock around both.
+        `from moto.server import DomainDispatcherApplication as D, create_backend_app as c; from werkzeug.serving import run_simple as r; r("127.0.0.1", ${port}, D(c), threaded=False)`,
       ],
       { stdio: "ignore" },
     );
@@ -107,6 +114,41 @@ describe.skipIf(!hasMoto)("with moto", () => {
       await store.put("folder/a.jpg", new Uint8Array(1));
 
       expect((await gather(store.list(""))).map(({ key }) => key)).toEqual(["folder/a.jpg"]);
+    });
+
+    it("reads the version that is asked for, whatever has come since", async () => {
+      const versioned = "clustseg-versions";
+      await client.send(new CreateBucketCommand({ Bucket: versioned }));
+      const status = "Enabled";
+      await client.send(
+        new PutBucketVersioningCommand({ Bucket: versioned, VersioningConfiguration: { Status: status } }),
+      );
+      const store = new S3Store({ bucket: versioned, client });
+      await store.put("a", new Uint8Array([1]));
+      const old = await store.head("a");
+      await store.put("a", new Uint8Array([2, 2]));
+      const young = await store.head("a");
+
+      const { body, info } = await store.get("a", { versionId: old?.versionId ?? "", ifMatch: old?.etag ?? "" });
+      await store.delete("a");
+
+      expect([...body]).toEqual([1]);
+      expect(info).toMatchObject({ etag: old?.etag, versionId: old?.versionId });
+      expect(old?.versionId).not.toBe(young?.versionId);
+      expect(info.lastModified).toBeGreaterThan(Date.now() - 60_000);
+      expect((await store.get("a", { versionId: young?.versionId ?? "" })).body).toHaveLength(2);
+      await expect(store.get("a", { versionId: "00000000-0000-0000-0000-000000000000" })).rejects.toMatchObject({
+        code: "OBJECT_NOT_FOUND",
+      });
+    });
+
+    it("calls an object in an archive class OBJECT_ARCHIVED", async () => {
+      const store = open("archive/");
+      await client.send(
+        new PutObjectCommand({ Bucket: bucket, Key: "archive/a", Body: new Uint8Array(3), StorageClass: "GLACIER" }),
+      );
+
+      await expect(store.get("a")).rejects.toMatchObject({ code: "OBJECT_ARCHIVED", retryable: false });
     });
 
     it("says which bucket is not there", async () => {

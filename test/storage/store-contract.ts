@@ -100,6 +100,18 @@ export function describeObjectStore(
       expect(text((await store.get("one")).body)).toBe(`${done.indexOf("written") + 1}`);
     });
 
+    it("writes over the object that is named by its etag, and over no other", async () => {
+      const store = await open();
+      await store.put("a", bytes("first"));
+      const first = (await store.head("a"))?.etag ?? "";
+
+      expect(await store.put("a", bytes("the second"), { ifMatch: first })).toBe("written");
+      expect(await store.put("a", bytes("third"), { ifMatch: first })).toBe("exists");
+      expect(text((await store.get("a")).body)).toBe("the second");
+      expect(await store.put("none", bytes("x"), { ifMatch: first })).toBe("exists");
+      expect(await store.head("none")).toBeUndefined();
+    });
+
     it("lists in the order of UTF-8 bytes, below a prefix", async () => {
       const store = await open();
       const keys = ["a.b/1", "a/b/2", "a/b.c", "a/b", "ab", "a/\uffee", "a/\u{1f600}", "b/x", "A"].filter(
