@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from .bundles import bundle_manifest
 from .deploy import deployed
+from .earlier_runs import total_cost
 from .export_superpixels import PRECISION_SCALE
 from .infer import Chosen, MaskInference, step_labels
 from .onnx_graph import (
@@ -294,8 +295,7 @@ def load_network(run: Path) -> tuple[UniversalClustSeg, str, dict]:
     network.load_state_dict(saved["average"])
     # Frozen: of the class memory only the means are read.
     network.memory.queue = network.memory.queue.mean(dim=1, keepdim=True)
-    about = {"minutes": saved["seconds"] / 60, "steps": saved["step"]}
-    return deployed(network), saved["config"]["recipe"], about
+    return deployed(network), saved["config"]["recipe"], total_cost(run, saved)
 
 
 def load_superpixels(run: Path, network: UniversalClustSeg) -> SuperpixelClustSeg:

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from .distributed import World, in_parallel, join_world, leave_world, precision_of, shared_statistics
+from .earlier_runs import begin_with
 from .evaluate_config import evaluate_recipe
 from .evaluate_masks import evaluate_masks
 from .mask_objective import Batches, MaskObjective, class_weights
@@ -87,7 +88,10 @@ def train(recipe: Recipe, name: str, arguments: argparse.Namespace, world: World
         recipe = recipe.for_classes(samples.categories)
     network = UniversalClustSeg(recipe.config)
     if not begins_elsewhere(arguments):
-        load_encoder(network.encoder, arguments)
+        if arguments.begin_with is None:
+            load_encoder(network.encoder, arguments)
+        else:
+            begin_with(network, arguments.begin_with, arguments.run)
     network = shared_statistics(network, world).to(world.device, memory_format=torch.channels_last)
     precision = precision_of(arguments.precision or plan.precision, world.device)
     iterations = arguments.iterations or plan.steps(len(samples), recipe.batch)
@@ -141,6 +145,7 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--evaluate-every", type=float, help="minutes between measurements on val, 0 for none; default: 10, of a file 120")
     parser.add_argument("--from-scratch", action="store_true", help="no ImageNet weights in the encoder")
+    parser.add_argument("--begin-with", type=Path, help="a run's folder: begin with its weights, for all of the network")
     parser.add_argument("--encoder-weights", type=Path, help="file of ImageNet weights, as their authors publish them")
     parser.add_argument("--device", default="auto", help="auto: CUDA where there is one")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp16", "fp32"), help="default: the recipe's")
