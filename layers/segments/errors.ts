@@ -28,7 +28,11 @@ export const errorCodes = {
   OBJECT_TOO_LARGE: { fault: "input", retryable: false, about: "more bytes than the limit for one object" },
   OBJECT_UNREADABLE: { fault: "input", retryable: false, about: "the object is there but may not or cannot be read" },
   OBJECT_ARCHIVED: { fault: "input", retryable: false, about: "the object is in an archive class: restore it first" },
-  OBJECT_KEY_DENIED: { fault: "input", retryable: false, about: "the key that the object is encrypted with is not to be had" },
+  OBJECT_KEY_DENIED: {
+    fault: "input",
+    retryable: false,
+    about: "the key that the object is encrypted with is not to be had",
+  },
   OBJECT_NOT_A_FILE: { fault: "input", retryable: false, about: "the key names a folder, a device or a socket" },
   OBJECT_LINK_LOOP: { fault: "input", retryable: false, about: "a symbolic link leads back to itself" },
   OBJECT_OUTSIDE_ROOT: { fault: "input", retryable: false, about: "a link or a name leads out of the store's root" },
@@ -94,9 +98,17 @@ export const errorCodes = {
   OUTCOME_INVALID: { fault: "system", retryable: false, about: "an item outcome does not match its schema" },
   PACK_DAMAGED: { fault: "system", retryable: true, about: "a staged pack is cut short or does not add up" },
   PACK_FILE_REFUSED: { fault: "system", retryable: false, about: "a staged pack holds a file that is not allowed" },
-  RESULT_BUSY: { fault: "system", retryable: true, about: "another run is writing the result of the same image just now" },
+  RESULT_BUSY: {
+    fault: "system",
+    retryable: true,
+    about: "another run is writing the result of the same image just now",
+  },
   METADATA_INVALID: { fault: "system", retryable: false, about: "a metadata.json does not match its schema" },
-  ITEM_CRASHED: { fault: "input", retryable: false, about: "the program died twice while it had this image alone in hand" },
+  ITEM_CRASHED: {
+    fault: "input",
+    retryable: false,
+    about: "the program died twice while it had this image alone in hand",
+  },
   ITEM_TIMEOUT: { fault: "system", retryable: true, about: "one image took longer than is allowed" },
 
   // The cloud, as the command line sees it.
