@@ -4,13 +4,15 @@
 
 The data set is a folder of images and masks, or an export of CVAT, Label Studio or COCO (readers/any.py says how each looks). A
 fifth of the images is kept for val, where the data set has no split of its own. Sizes of images and objects say what is trained;
---from starts from the weights of another run, as far as they fit. The same command goes on where it stopped. What comes out is a
-bundle: `npx clustseg segment --model ../my-bundle photos`. docs/train-your-own.md takes you through it.
+--from starts from the weights of another run, as far as they fit. The same command goes on where it stopped, and with more
+--minutes than before trains longer. What comes out is a bundle: `npx clustseg segment --model ../my-bundle photos`.
+docs/train-your-own.md takes you through it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import time
@@ -26,6 +28,7 @@ from .bundle_runtime import BundleRuntime
 from .bundles import BundleText
 from .calibrate import calibrate_run
 from .card_masks import write_card
+from .distributed import World, precision_of
 from .evaluate_bundles import PARAMETERS, evaluate_bundle, table
 from .evaluate_masks import evaluate_masks
 from .export_masks import export_run
@@ -35,6 +38,7 @@ from .own_recipe import (
     Survey,
     add_reader_arguments,
     check,
+    images_of,
     own_recipe,
     read_own,
     reader_options,
@@ -46,6 +50,7 @@ from .own_recipe import (
 from .readers.any import read_any
 from .recipes import Recipe
 from .samples import DataError, Samples
+from .streams import ahead
 from .train_masks import trainer_of
 from .trainer import Trainer
 from .tune_masks import tune_run
@@ -53,6 +58,8 @@ from .universal import UniversalClustSeg
 
 CACHED = 3_000_000_000
 """Bytes of images that are kept in memory."""
+WARMUP = 30
+"""Steps until the learning rate is reached: runs of some minutes have a few hundred steps in all."""
 ENOUGH = 8
 """With fewer images of val than this, nothing is chosen on them."""
 GRID = {"seed_threshold": (0.1, 0.2, 0.3), "threshold": (0.3, 0.4, 0.5, 0.6), "min_area": (4, 16, 64)}
@@ -79,15 +86,36 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="peak learning rate (default: 0.001)")
     parser.add_argument("--licence", default="not stated", help="of the weights, for model.json and the card")
     parser.add_argument("--terms", default="those of the owner of the images", help="of the data, for model.json and the card")
+    parser.add_argument("--device", default="auto", help="auto: CUDA where there is one; or cpu, cuda, cuda:1")
+    parser.add_argument("--workers", type=int, default=0, help="processes that crop images ahead, for a GPU that one cannot feed")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(given)
 
 
-def open_data(arguments: argparse.Namespace, **options: object) -> tuple[Samples, Samples]:
+def open_data(arguments: argparse.Namespace) -> tuple[Samples, Samples]:
     """Training and val."""
-    given = {**reader_options(arguments), **options}
-    return tuple(read_any(arguments.data, split, arguments.images, **given) for split in ("train", "val"))
+    return tuple(read_any(arguments.data, split, arguments.images, **reader_options(arguments)) for split in ("train", "val"))
+
+
+def device_of(name: str) -> torch.device:
+    """Raises DataError where there is no such device."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise DataError(f"--device {name}: there is no such device; give auto, cpu, cuda, or one such as cuda:1")
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise DataError(f"--device {name}: PyTorch cannot use it here ({first}); give cpu, or install PyTorch for your GPU") from error
+    return device
+
+
+def check_out(out: Path) -> None:
+    """Raises DataError where writing a bundle to `out` would mix it with something else."""
+    known = ("model.json", "model.onnx")
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or any((out / name).exists() for name in known))):
+        raise DataError(f"--out {out}: is there already and is no bundle; give a folder that is empty or not there yet")
 
 
 def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, BundleText]:
@@ -96,10 +124,17 @@ def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, B
         recipe, text = read_own(run, arguments.data)
         if recipe.config.tasks[0] != arguments.task:
             raise DataError(f"{run} was begun for --task {recipe.config.tasks[0]}; give another --run, or delete it")
+        now, then = images_of(*open_data(arguments)), json.loads((run / OWN_FILE).read_text())
+        if now["names"] != then.get("names", now["names"]):
+            raise DataError(
+                f"{run} was begun with other images ({then['train']} and {then['val']} for val; now {now['train']} and {now['val']}), "
+                "and what is val now may have been trained on; give another --run, or delete it"
+            )
         print(f"going on with {run}")
         return recipe, text
     train, val = open_data(arguments)
-    seen = survey(train)
+    whole = images_of(train, val)
+    seen = survey(train, val)
     if arguments.drop_empty and (seen.pixels == 0).any():
         dropped = [one["name"] for one, pixels in zip(train.categories, seen.pixels) if pixels == 0]
         print(f"left out, as nothing is annotated: {', '.join(dropped)}")
@@ -131,6 +166,7 @@ def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, B
         "data": str(arguments.data),
         "images": None if arguments.images is None else str(arguments.images),
         "options": reader_options(arguments),
+        **whole,
     }
     write_own(run, recipe, text, about)
     return recipe, text
@@ -175,7 +211,10 @@ def begin(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Trainer:
     if fresh and arguments.start is not None:
         taken, whole = start_from(network, arguments.start)
         print(f"{taken / 1e6:.2f} of {whole / 1e6:.2f} million weights are those of {arguments.start}")
-    return trainer_of(network.to(memory_format=torch.channels_last), recipe, "own", run, arguments.minutes, arguments.iterations)
+    device = device_of(arguments.device)
+    network = network.to(device, memory_format=torch.channels_last)
+    options = {"precision": precision_of("auto", device), "world": World(device=device), "warmup": WARMUP}
+    return trainer_of(network, recipe, "own", run, arguments.minutes, arguments.iterations, **options)
 
 
 def with_reports(loss: Callable[[], tuple[Tensor, dict[str, float]]], trainer: Trainer) -> Callable[[], tuple[Tensor, dict[str, float]]]:
@@ -207,13 +246,19 @@ def train(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Samples:
     seed = arguments.seed + trainer.step  # another one after a resume, or the run would see its first crops again
     torch.manual_seed(seed)
     weights = class_weights(samples, recipe.balance) if "semantic" in recipe.config.tasks else torch.ones(len(recipe.config.things))
-    objective = MaskObjective(trainer.network, recipe, weights, seed)
-    batches = Batches(samples, recipe, None, seed)
+    device = trainer.world.device
+    objective = MaskObjective(trainer.network, recipe, weights, seed, trainer.world, precision_of("auto", device))
+    batches = ahead(lambda worker: Batches(samples, recipe, None, (seed, worker) if worker else seed), arguments.workers)
     if trainer.progress < 1:
-        trainer.fit(
-            with_reports(lambda: objective(next(batches), trainer.progress), trainer),
-            lambda: evaluate_masks(trainer.average, recipe, val, limit=recipe.evaluate_images),
-        )
+        try:
+            trainer.fit(
+                with_reports(lambda: objective(next(batches).to(device), trainer.progress), trainer),
+                lambda: evaluate_masks(trainer.average, recipe, val, limit=recipe.evaluate_images),
+            )
+        except KeyboardInterrupt:
+            trainer.save()
+            done = f"step {trainer.step}, {trainer.seconds / 60:.1f} min"
+            raise SystemExit(f"\nstopped at {done}; the same command goes on from here, or ends here with a smaller --minutes") from None
     return recipe.read(arguments.data, "val")
 
 
@@ -253,11 +298,13 @@ def main(given: Sequence[str] | None = None) -> None:
     run = arguments.run or Path("runs") / f"own-{name}"
     began = time.monotonic()
     try:
+        check_out(arguments.out)
+        device_of(arguments.device)
         recipe, _ = plan(arguments, name, run)
         val = train(arguments, recipe, run)
+        manifest = publish(arguments, recipe, run, val)
     except DataError as error:
         raise SystemExit(f"clustseg.own: {error}") from error
-    manifest = publish(arguments, recipe, run, val)
     size = sum(file.stat().st_size for file in arguments.out.iterdir()) / 1e6
     print(f"{arguments.out}: {', '.join(manifest['tasks'])}; {size:.1f} MB, after {(time.monotonic() - began) / 60:.1f} minutes")
     print(f"next: npx clustseg segment <images> --model {arguments.out} --task {arguments.task} --overlay")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ LONGEST = 512
 """Images are worked at no more than so many pixels on their long side, or in tiles of it."""
 FEWEST = 5
 """Images that a data set must have for training and val together."""
+SHOWN = 5
+"""Faults of a data set that are told at once."""
 
 
 def add_reader_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,12 +61,15 @@ class Survey:
         return np.maximum(self.heights, self.widths)
 
 
-def survey(samples: Samples) -> Survey:
-    """Looks at every image once."""
+def survey(samples: Samples, *others: Samples) -> Survey:
+    """Looks at every image once. Raises DataError that names what cannot be read, of `others` too, before anything is trained."""
+    if not len(samples):
+        raise DataError("there is no image for training; annotate some more (a fifth, but at least one, is kept for val)")
+    faults: list[DataError] = []
     things = np.array([one["isthing"] for one in samples.categories])
     pixels = np.zeros(len(samples.categories), np.int64)
     rows, sizes, extents, around = [], [], [], []
-    for sample in samples:
+    for sample in _readable(samples, faults):
         np.add.at(pixels, sample.categories, sample.areas)
         own = things[sample.categories] & ~sample.crowd if len(sample.categories) else np.zeros(0, bool)
         height, width = sample.segments.shape
@@ -70,8 +77,23 @@ def survey(samples: Samples) -> Survey:
         sizes += np.sqrt(sample.areas[own]).tolist()
         extents += _extents(sample)[own].tolist()
         around += [max(height, width)] * int(own.sum())
+    for other in others:
+        for _ in _readable(other, faults):
+            pass
+    if faults:
+        shown = [str(fault) for fault in faults[:SHOWN]]
+        rest = [f"... and {len(faults) - SHOWN} more such"] if len(faults) > SHOWN else []
+        raise DataError("\n  ".join(shown + rest)) from faults[0]
     heights, widths, counts, brightness = (np.array(column) for column in zip(*rows))
     return Survey(heights, widths, np.array(sizes), np.array(extents), np.array(around), counts, pixels, brightness)
+
+
+def _readable(samples: Samples, faults: list[DataError]) -> Iterator[LabelledImage]:
+    for index in range(len(samples)):
+        try:
+            yield samples[index]
+        except DataError as fault:
+            faults.append(fault)
 
 
 def _extents(sample: LabelledImage) -> np.ndarray:
@@ -101,8 +123,8 @@ def check(train: Samples, val: Samples, seen: Survey, task: str) -> None:
     total = len(train) + len(val)
     if total < FEWEST or not len(val):
         raise DataError(
-            f"there are {len(train)} images for training and {len(val)} for val; at least {FEWEST} are needed "
-            "(and some dozens for a model that is of use)"
+            f"too few annotated images: {total} ({len(train)} for training, {len(val)} for val); at least {FEWEST} are needed, and some "
+            "dozens for a model that is of use: annotate more"
         )
     empty = [one["name"] for one, pixels in zip(train.categories, seen.pixels) if pixels == 0]
     if empty:
@@ -116,7 +138,12 @@ def check(train: Samples, val: Samples, seen: Survey, task: str) -> None:
     if task != "semantic" and len(things) == len(train.categories):
         raise DataError(
             f"--task {task} needs a class for what is around the things, such as background: leave pixels without "
-            "annotation (they become background), or try --task semantic"
+            "annotation (they become background, without --unlabelled void), or try --task semantic"
+        )
+    if task != "semantic" and not len(seen.sizes):
+        raise DataError(
+            f"--task {task} needs objects that are told apart, but the masks say only which class a pixel has; give masks of instances, "
+            "panoptic masks or a mask an object, or try --task semantic"
         )
     if len(train.categories) < 2:
         raise DataError(f"there is only one class, {train.categories[0]['name']}; at least two are needed")
@@ -211,8 +238,14 @@ def smallest_area(seen: Survey, scale: dict[str, Any]) -> int:
     return int(np.clip((np.percentile(seen.sizes, 5) * factor) ** 2 / 4, 4, 64))
 
 
+def images_of(train: Samples, val: Samples) -> dict[str, Any]:
+    """What own.json says of the images that a run was begun with."""
+    names = json.dumps([train.names, val.names])
+    return {"train": len(train), "val": len(val), "names": hashlib.sha256(names.encode()).hexdigest()}
+
+
 def write_own(run: Path, recipe: Recipe, text: BundleText, about: dict[str, Any]) -> None:
-    """own.json: `about` says where the data is and how it is read."""
+    """own.json: `about` says where the data is, how it is read, and which images it has (`images_of`)."""
     fields = asdict(recipe)
     del fields["read"], fields["frequency"]
     values = {"recipe": fields, "bundle": asdict(text), **about}

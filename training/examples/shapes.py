@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 CLASSES = ("disc", "square", "triangle")
 COLORS = ((200, 90, 70), (90, 170, 90), (90, 110, 200))
+DRAWN = ((255, 215, 0), (140, 255, 40), (0, 220, 230))  # what overlays show them in
 GROUND = (128, 116, 100)
 DIVISOR = 1000  # a mask's value: class x 1000 + number of the object
 
@@ -68,8 +69,9 @@ def write_folder(root: Path, drawn: list[tuple[str, list[Shape]]], width: int, h
     (root / "masks").mkdir(parents=True, exist_ok=True)
     for name, shapes in drawn:
         mask_of(shapes, width, height).save(root / "masks" / f"{name}.png")
-    described = {"masks": "panoptic", "divisor": DIVISOR, "classes": ["background", *CLASSES]}
-    (root / "dataset.json").write_text(json.dumps(described, indent=1) + "\n")
+    classes = [{"name": name, "color": color} for name, color in zip(CLASSES, DRAWN)]
+    described = {"masks": "panoptic", "divisor": DIVISOR, "classes": ["background", *classes]}
+    (root / "dataset.json").write_text(json.dumps(described) + "\n")
 
 
 def write_coco(root: Path, drawn: list[tuple[str, list[Shape]]], width: int, height: int) -> None:
@@ -92,7 +94,7 @@ def write_coco(root: Path, drawn: list[tuple[str, list[Shape]]], width: int, hei
 
 def write_cvat(root: Path, drawn: list[tuple[str, list[Shape]]], width: int, height: int) -> None:
     """CVAT for images 1.1."""
-    labels = "".join(f"<label><name>{name}</name><color>#{bytes(color).hex()}</color></label>" for name, color in zip(CLASSES, COLORS))
+    labels = "".join(f"<label><name>{name}</name><color>#{bytes(color).hex()}</color></label>" for name, color in zip(CLASSES, DRAWN))
     meta = f"<meta><job><labels>{labels}</labels></job></meta>"
     lines = ['<?xml version="1.0" encoding="utf-8"?>', f"<annotations><version>1.1</version>{meta}"]
     for index, (name, shapes) in enumerate(drawn):
@@ -135,13 +137,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--first", type=int, default=0, help="number of the first image: others than those of before")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 192), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--format", choices=sorted(FORMATS), default="folder")
     arguments = parser.parse_args()
     width, height = arguments.size
     (arguments.out / "images").mkdir(parents=True, exist_ok=True)
     drawn = []
-    for index in range(arguments.images):
+    for index in range(arguments.first, arguments.first + arguments.images):
         name = f"shapes-{index:03d}"
         image, shapes = draw_image(index, width, height)
         image.save(arguments.out / "images" / f"{name}.png")

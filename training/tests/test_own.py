@@ -5,17 +5,22 @@ import json
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mask_cases import tiny_config, tiny_network
+from PIL import Image
+from reader_cases import write_ids, write_image
 
 from clustseg.bundle_runtime import BundleRuntime
 from clustseg.card_masks import mask_card
+from clustseg.mask_objective import MaskObjective
 from clustseg.own import main as own
-from clustseg.own import start_from
+from clustseg.own import parse_arguments, start_from
 from clustseg.own_recipe import check, fitted_scale, own_recipe, read_own, smallest_area, survey, without_empty
 from clustseg.readers.any import read_any
 from clustseg.samples import DataError, Samples, labelled_image
@@ -110,7 +115,7 @@ def test_what_cannot_be_learnt_is_refused_with_what_to_do():
             check(samples, samples[:val], survey(samples), task)
 
     few = data_of([(64, 64)] * 3, [8] * 3)
-    refused(few, message="there are 3 images for training and 1 for val; at least 5 are needed")
+    refused(few, message=r"too few annotated images: 4 \(3 for training, 1 for val\); at least 5 are needed")
     enough = data_of([(64, 64)] * 6, [8] * 6)
     refused(enough, val=0, message="0 for val")
     unused = [*CATEGORIES, {"id": 2, "name": "debris", "isthing": True, "color": [1, 1, 1]}]
@@ -121,6 +126,31 @@ def test_what_cannot_be_learnt_is_refused_with_what_to_do():
     things = [{**one, "isthing": True} for one in CATEGORIES]
     refused(data_of([(64, 64)] * 6, [8] * 6, categories=things), message="around the things")
     check(enough, enough[:1], survey(enough), "instance")
+
+
+def test_objects_that_are_not_told_apart_teach_no_instances():
+    def load(index: int):
+        return labelled_image(f"{index}", np.zeros((8, 8, 3), np.uint8), np.eye(8), [0, 1], [False, True])
+
+    samples = Samples(CATEGORIES, [str(index) for index in range(6)], load)
+    with pytest.raises(DataError, match="--task panoptic needs objects that are told apart.*--task semantic"):
+        check(samples, samples[:1], survey(samples), "panoptic")
+
+
+def test_all_images_are_looked_at_before_the_training():
+    def load(index: int):
+        if index in (0, 2, 3, 5, 6, 7, 9):
+            raise DataError(f"image {index} is broken")
+        return data_of([(64, 64)] * 10, [8] * 10)[index]
+
+    samples = Samples(CATEGORIES, [str(index) for index in range(10)], load)
+    told = "\n  ".join(f"image {index} is broken" for index in (0, 2, 3, 5, 6))
+    with pytest.raises(DataError, match=rf"^{told}\n  \.\.\. and 2 more such$"):
+        survey(samples)
+    with pytest.raises(DataError, match="^image 9 is broken$"):
+        survey(samples[1:2], samples[8:])
+    with pytest.raises(DataError, match="there is no image for training"):
+        survey(samples[:0], samples[1:2])
 
 
 def test_classes_without_pixels_can_be_left_out():
@@ -150,6 +180,9 @@ def test_weights_of_another_run_are_taken_as_far_as_they_fit(tmp_path):
         (["--data", "nowhere"], "nowhere"),
         (["--data", "empty"], "expected the folders images/ and masks/"),
         (["--data", "no-masks"], "masks"),
+        (["--data", "empty", "--out", "no-masks"], "--out no-masks: is there already and is no bundle"),
+        (["--data", "empty", "--device", "gpu"], "--device gpu: there is no such device"),
+        (["--data", "empty", "--device", "cuda:99"], "--device cuda:99: PyTorch cannot use it here"),
     ],
 )
 def test_a_data_set_that_is_none_ends_in_one_clear_line(tmp_path, monkeypatch, arguments, message):
@@ -157,14 +190,14 @@ def test_a_data_set_that_is_none_ends_in_one_clear_line(tmp_path, monkeypatch, a
     (tmp_path / "empty").mkdir()
     (tmp_path / "no-masks" / "images").mkdir(parents=True)
     with pytest.raises(SystemExit, match=f"clustseg.own: .*{message}"):
-        own([*arguments, "--task", "instance", "--out", "bundle"])
+        own(["--task", "instance", "--out", "bundle", *arguments])
 
 
-def commands(text: str) -> list[list[str]]:
-    """The Python commands of a page's shell examples."""
+def shell_lines(text: str) -> list[str]:
+    """The commands of a page's shell examples."""
     blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [shlex.split(line) for line in lines if line.startswith("python ")]
+    return [line for line in lines if line]
 
 
 def run_command(words: list[str], monkeypatch) -> None:
@@ -175,21 +208,89 @@ def run_command(words: list[str], monkeypatch) -> None:
         runpy.run_path(str(TRAINING / words[1]), run_name="__main__")
 
 
+def shape_of(line: str) -> str:
+    """A line of output without what differs between two runs: numbers and digests."""
+    return re.sub(r"\d+(?:[.,]\d+)*", "#", re.sub(r"\b[0-9a-f]{12}\b", "#", line)).strip()
+
+
+def check_output(page: str, printed: str) -> None:
+    """What the page shows below a command is what the command prints, but for its numbers."""
+    lines = {re.sub(r" +", " ", shape_of(line)) for line in printed.splitlines()}
+    for line in page.splitlines():
+        assert line.strip() in ("", "...") or re.sub(r" +", " ", shape_of(line)) in lines, f"no longer printed: {line}"
+
+
+def tutorial() -> list[tuple[list[list[str]], str]]:
+    """The page's first chapter: the commands of each example, and the output that stands below them."""
+    text = TUTORIAL.read_text().split("\n## ")[1]
+    examples = re.findall(r"(```sh\n.*?```)(?:\n+```text\n(.*?)```)?", text, re.S)
+    return [([shlex.split(line) for line in shell_lines(block)], output) for block, output in examples]
+
+
+def interrupted_after(steps: int):
+    """The objective, until somebody presses Ctrl-C."""
+    taught, left = MaskObjective.__call__, iter(range(steps))
+
+    def objective(*given):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return taught(*given)
+
+    return objective
+
+
 def test_the_tutorial_ends_in_a_bundle_that_finds_the_shapes(tmp_path, monkeypatch, capsys):
     (tmp_path / "training").mkdir()
     monkeypatch.chdir(tmp_path / "training")
-    threads = torch.get_num_threads()
-    made, trained, measured = commands(TUTORIAL.read_text())[:3]
-    assert made[1] == "examples/shapes.py" and trained[2] == "clustseg.own" and measured[2] == "clustseg.evaluate"
-
+    monkeypatch.delenv("CLUSTSEG_DATA", raising=False)
+    has_node = shutil.which("node") and (TRAINING.parent / "node_modules").is_dir()
+    threads = str(torch.get_num_threads())
+    quick = ["--iterations", "50", "--batch", "4", "--rate", "0.004", "--threads", threads, "--licence", "CC0-1.0"]
     # The same commands on less: smaller images, a few steps.
-    run_command([*made, "--images", "24", "--size", "96", "72"], monkeypatch)
-    quick = ["--iterations", "60", "--batch", "4", "--rate", "0.004", "--threads", str(threads), "--licence", "CC0-1.0"]
-    run_command([*trained, *quick], monkeypatch)
-    printed = capsys.readouterr().out
-    assert "19 images to train on, 5 for val" in printed and "next: npx clustseg segment" in printed
+    more = {
+        "shapes.py ../shapes": ["--images", "40", "--size", "96", "72"],
+        "shapes.py ../new": ["--size", "96", "72"],
+        "clustseg.own": quick,
+        "clustseg.evaluate": ["--json", "figures.json"],
+        "clustseg segment": [],
+        "clustseg export": [],
+        "own-picture.mjs ../new/images": ["picture.jpg"],
+    }
+    given = []
+
+    def give(words: list[str]) -> str:
+        """Runs a command of the page; what it printed."""
+        given.append(words[2] if words[1] == "-m" else f"{Path(words[1]).name} {words[2]}")
+        whole = [*words, *more[given[-1]]]
+        if words[0] == "python":
+            run_command(whole, monkeypatch)
+            return capsys.readouterr().out
+        if not has_node:
+            return ""
+        program = {"npx": TRAINING.parent / "bin" / "clustseg.mjs", "node": TRAINING / words[1]}[words[0]]
+        ended = subprocess.run(["node", str(program), *whole[2:]], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     bundle = tmp_path / "my-bundle"
+    for lines, output in tutorial():
+        printed = ""
+        for words in lines:
+            if "clustseg.own" in words:
+                with monkeypatch.context() as patch:
+                    patch.setattr(MaskObjective, "__call__", interrupted_after(22))
+                    with pytest.raises(SystemExit, match="stopped at step 22, .*; the same command goes on from here"):
+                        give(words)
+                assert not bundle.exists()
+            printed += give(words)
+        if "clustseg.own" in lines[-1]:
+            assert "32 images to train on, 8 for val" in printed and "going on with runs/own-my-bundle" in printed
+            assert re.findall(r"% +step +(\d+) ", printed) == [str(step) for step in range(5, 50, 5)]
+        if has_node or lines[-1][0] == "python":
+            check_output(output, printed)
+    assert set(given) == set(more)
+    trained = next(words for lines, _ in tutorial() for words in lines if "clustseg.own" in words)
+
     manifest = json.loads((bundle / "model.json").read_text())
     assert manifest["name"] == "my-bundle" and manifest["licence"] == "CC0-1.0"
     assert [one["name"] for one in manifest["classes"]] == ["background", "disc", "square", "triangle"]
@@ -214,20 +315,44 @@ def test_the_tutorial_ends_in_a_bundle_that_finds_the_shapes(tmp_path, monkeypat
             found += best >= 0 and mine[best + 1] > 0.5 * union
     assert found > shapes / 3
 
-    monkeypatch.chdir(tmp_path / "training")
-    run_command([*measured, "--json", "figures.json"], monkeypatch)
     again = json.loads(Path("figures.json").read_text())
     assert again["tasks"]["panoptic"]["figures"]["pq"] == pytest.approx(figures["panoptic", "PQ"], abs=1e-4)
 
-    # The same command goes on where it stopped, and so with nothing to do only writes the bundle again.
-    before = (bundle / "model.onnx").read_bytes()
-    run_command([*trained, *quick], monkeypatch)
-    assert "going on with" in capsys.readouterr().out
-    assert (bundle / "model.onnx").read_bytes() == before
-    recipe, text = read_own(Path("runs/own-my-bundle"))
-    assert recipe.batch == 4 and text.defaults == manifest["defaults"]
+    assert not {path.name for path in Path("../new/images").iterdir()} & {path.name for path in Path("../shapes/images").iterdir()}
+    if has_node:
+        assert Path("../found/shapes-1000.png/overlay.png").exists()
+        exported = json.loads(Path("../dataset/instances.json").read_text())
+        assert len(exported["images"]) == 4
+        assert [one["name"] for one in exported["categories"]] == ["disc", "square", "triangle"]
+        with Image.open("picture.jpg") as picture:
+            assert picture.size == (1304, 488)
+
+    assert read_own(Path("runs/own-my-bundle"))[0].batch == 4
+    chosen = json.loads(Path("runs/own-my-bundle/chosen.json").read_text())["defaults"]
+    assert chosen.items() <= manifest["defaults"].items()
     with pytest.raises(SystemExit, match="was begun for --task panoptic"):
         own(["--data", "../shapes", "--task", "semantic", "--out", "../my-bundle"])
+    for folder in ("images", "masks"):
+        shutil.copy(f"../new/{folder}/shapes-1000.png", f"../shapes/{folder}")
+    with pytest.raises(SystemExit, match=r"was begun with other images \(32 and 8 for val; now 33 and 8\)"):
+        run_command([*trained, *quick], monkeypatch)
+
+
+def test_every_command_and_description_of_the_page_is_valid(tmp_path):
+    text = TUTORIAL.read_text()
+    words = [shlex.split(line) for line in shell_lines(text)]
+    trained = [line for line in words if line[:3] == ["python", "-m", "clustseg.own"]]
+    assert len(trained) > 4
+    for line in trained:
+        parse_arguments(line[3:])
+    described = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S)]
+    assert {one["masks"] for one in described} == {"instances", "classes", "panoptic"}
+    for index, one in enumerate(described):
+        root = tmp_path / str(index)
+        write_image(root / "images/a.png", 2, 3)
+        write_ids(root / "masks/a.png", np.zeros((2, 3)))
+        (root / "dataset.json").write_text(json.dumps(one))
+        assert len(read_any(root)[0].categories) == 1
 
 
 @pytest.mark.parametrize(("kind", "file"), [("coco", "instances.json"), ("cvat", "annotations.xml"), ("label-studio", "label-studio.json")])

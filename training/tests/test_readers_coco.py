@@ -191,7 +191,7 @@ def test_missing_and_other_images_are_named(tmp_path):
     (images / "2.png").unlink()
     with pytest.raises(DataError, match=r"1 of 2 images are not in .*: 2\.png; put them there"):
         read_coco_instances(path, images)
-    with pytest.raises(DataError, match="stuff is to be bird, but classes are cat, dog"):
+    with pytest.raises(DataError, match="stuff names bird, but the classes are cat, dog"):
         read_coco_instances(path, images, stuff=["bird"])
 
 
@@ -276,3 +276,10 @@ def test_any_opens_coco_by_its_look(tmp_path):
     file = panoptic(tmp_path, [[1]], [(1, 1, 0)])
     assert names_of(read_any(file, images=tmp_path / "train2017")) == ["person", "sky"]
     assert names_of(read_any(tmp_path, "train")) == ["person", "sky"]
+
+
+def test_images_of_an_annotations_folder_lie_beside_it(tmp_path):
+    path, _ = instances(tmp_path, [{"segmentation": [SQUARE]}])
+    (tmp_path / "annotations").mkdir()
+    path = path.rename(tmp_path / "annotations/instances_default.json")
+    assert read_any(path)[0].image.shape == (8, 10, 3)

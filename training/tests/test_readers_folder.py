@@ -158,6 +158,7 @@ def test_splits_are_folders_or_a_fifth_of_the_images(tmp_path):
         ({"masks": "panoptic", "classes": ["a"], "divisor": 1}, "divisor a whole number from 2"),
         ({"masks": "objects"}, "for masks of kind objects, expected a folder"),
         ([], "expected an object"),
+        ({"masks": "instances", "class": ["a"]}, r'dataset\.json: "class" is not known there; it holds masks, classes'),
     ],
 )
 def test_descriptions_that_say_nothing_clear_are_refused(described, message, tmp_path):
@@ -170,6 +171,57 @@ def test_a_value_of_no_class_is_named(tmp_path):
     one_image(tmp_path, [[0, 255]], {"masks": "classes", "classes": ["background"]})
     with pytest.raises(DataError, match=r'masks/a\.png: holds class 255, .*\{"void": 255\}'):
         read_folder(tmp_path)[0]
+
+
+def test_a_class_of_panoptic_masks_that_is_none_is_to_be_listed(tmp_path):
+    one_image(tmp_path, [[0, 1001]], {"masks": "panoptic", "classes": ["background"]}, np.uint16)
+    with pytest.raises(DataError, match=r"holds class 1, but classes have the values 0; list it in dataset\.json$"):
+        read_folder(tmp_path)[0]
+
+
+def test_masks_and_images_come_in_pairs(tmp_path):
+    for name in "abc":
+        write_image(tmp_path / f"images/{name}.png", 1, 2)
+        write_ids(tmp_path / f"masks/{name}.png", [[0, 1]])
+    write_ids(tmp_path / "masks/d.png", [[0, 1]])
+    write_ids(tmp_path / "masks/e.png", [[0, 1]])
+    with pytest.raises(DataError, match=r"masks/d\.png: the mask has no image in .*images \(and 1 more such\)"):
+        read_folder(tmp_path, masks="instances")
+    for name in "abc":
+        (tmp_path / f"masks/{name}.png").rename(tmp_path / f"masks/{name}_mask.png")
+    for name in "de":
+        (tmp_path / f"masks/{name}.png").unlink()
+    message = r"a\.png \(and 2 more such\); masks without an image are called a_mask\.png \(and 2 more such\): give each mask the name"
+    with pytest.raises(DataError, match=message):
+        read_folder(tmp_path, masks="instances")
+
+
+def test_what_a_folder_lacks_is_said(tmp_path):
+    one_image(tmp_path / "split/train", [[0, 1]])
+    with pytest.raises(DataError, match="split: there is train/, but no val/; move some images"):
+        read_folder(tmp_path / "split", "val", masks="instances")
+    for name in "abc":
+        write_image(tmp_path / f"split/images/{name}.png", 1, 2)
+        write_ids(tmp_path / f"split/masks/{name}.png", [[0, 1]])
+    (tmp_path / "split/train").rename(tmp_path / "split/test")  # for measuring only; the others are train and val
+    assert [len(read_folder(tmp_path / "split", split, masks="instances")) for split in ("train", "val", "test")] == [2, 1, 1]
+    write_image(tmp_path / "loose/a.png", 1, 1)
+    with pytest.raises(DataError, match=r"expected the folders .*; move the images that lie in it into images/"):
+        read_any(tmp_path / "loose")
+    write_image(tmp_path / "export/images/a.png", 1, 1)
+    (tmp_path / "export/instances.json").write_text("{}")
+    with pytest.raises(DataError, match=r"masks: there is no such folder; .*; if .*instances\.json is an export of COCO"):
+        read_any(tmp_path / "export")
+
+
+def test_options_of_annotations_are_not_for_masks(tmp_path):
+    one_image(tmp_path, [[0, 1]], {"masks": "instances"})
+    with pytest.raises(DataError, match='stuff is for COCO instances, CVAT and Label Studio; .*"isthing": false'):
+        read_any(tmp_path, stuff=["cell"])
+    with pytest.raises(DataError, match="unlabelled is for .*void"):
+        read_any(tmp_path, unlabelled="void")
+    with pytest.raises(DataError, match="a folder of images is given with an annotation file only"):
+        read_any(tmp_path, images=tmp_path / "images")
 
 
 def test_files_that_do_not_fit_are_named(tmp_path):

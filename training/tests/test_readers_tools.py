@@ -445,6 +445,7 @@ def test_label_studio_regions_that_cannot_be_read_are_named(result, message, tmp
     [
         ([1], "no Label Studio export"),
         ([{"id": 1, "image": "a.png", "label": []}], "export as JSON, not as JSON-MIN"),
+        ([{"data": {"image": "a.png"}, "predictions": []}], "submit its predictions in Label Studio, then export"),
         ([{"id": 1, "data": {"image": "a.png"}, "annotations": []}], "none of its 1 tasks has a submitted annotation"),
         ([{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": []}]}], "has no labelled polygon"),
     ],

@@ -41,7 +41,8 @@ def read_any(path: Path | str, split: str | None = None, images: Path | str | No
     if path.suffix.lower() == ".xml":
         return read_cvat(path, split, images=folder, **options)
     if path.suffix.lower() != ".json":
-        raise DataError(f"{path}: expected a folder, CVAT's annotations.xml, or a JSON file of COCO or Label Studio")
+        unpack = "; unpack it" if path.suffix.lower() == ".zip" else ""
+        raise DataError(f"{path}: expected a folder, CVAT's annotations.xml, or a JSON file of COCO or Label Studio{unpack}")
     data = read_json(path)
     if isinstance(data, list):
         return read_label_studio(path, split, images=folder, **options)

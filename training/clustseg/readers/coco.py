@@ -144,7 +144,7 @@ def _instance_categories(
     unknown = set(stuff) - {one["name"] for one in categories}
     if unknown:
         named = ", ".join(one["name"] for one in categories)
-        raise DataError(f"{path}: stuff is to be {', '.join(sorted(unknown))}, but classes are {named}")
+        raise DataError(f"{path}: stuff names {', '.join(sorted(unknown))}, but the classes are {named}")
     own = [index for index, one in enumerate(categories) if one["name"].lower() == "background"]
     if unlabelled == "background" and not own:
         categories.insert(0, {"id": 0, "name": "background", "isthing": False, "color": [0, 0, 0]})

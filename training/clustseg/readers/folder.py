@@ -31,6 +31,7 @@ from clustseg.readers.sources import part_of, read_json
 from clustseg.samples import VOID, Category, DataError, LabelledImage, Samples, index_values, labelled_image, voc_color
 
 KINDS = ("instances", "classes", "panoptic", "objects")
+SPLITS = ("train", "val", "test")
 _LOSSY = (".jpg", ".jpeg")
 
 
@@ -64,19 +65,26 @@ def read_folder(
     described = read_json(root / "dataset.json") if (root / "dataset.json").exists() else {}
     if not isinstance(described, dict):
         raise DataError(f'{root / "dataset.json"}: expected an object such as {{"masks": "instances"}}')
+    unknown = sorted(set(described) - {"masks", "classes", "void", "divisor"})
+    if unknown:
+        raise DataError(f'{root / "dataset.json"}: "{unknown[0]}" is not known there; it holds masks, classes, void and divisor')
     options = {**described}
     given = {"masks": masks, "classes": classes, "void": void, "divisor": divisor}
     options.update({key: value for key, value in given.items() if value is not None})
 
     base = root / split if split is not None and (root / split).is_dir() else root
     own_split = base != root
+    splits = [name for name in SPLITS if (root / name / "images").is_dir()]
+    if split is not None and not own_split and splits and not (root / "images").is_dir():
+        raise DataError(
+            f"{root}: there is {splits[0]}/, but no {split}/; move some images and their masks there (about a fifth of all), "
+            "or have no splits: one images/ and one masks/"
+        )
     pairs = _pairs(base)
     if "masks" not in options and pairs[0][1].is_dir():
         options["masks"] = "objects"
     meaning = _meaning(options, root)
     for image, mask in pairs:
-        if not mask.exists():
-            raise DataError(f"{mask}: there is no mask of {image.name}; add it or take the image out")
         if (meaning.kind == "objects") != mask.is_dir():
             wanted = "a folder with one mask an object" if meaning.kind == "objects" else "one file"
             raise DataError(f"{mask}: for masks of kind {meaning.kind}, expected {wanted}")
@@ -104,17 +112,22 @@ _Labels = tuple[np.ndarray, Sequence[int], Sequence[bool] | None]
 
 
 def _pairs(base: Path) -> list[tuple[Path, Path]]:
-    """Each image and its mask: a file, or a folder of files. The mask may not exist."""
+    """Each image and its mask: a file, or a folder of files."""
     if (base / "images").is_dir():
         folder = base / "masks"
         if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder; masks lie there, each with the name of its image")
+            raise DataError(f"{folder}: there is no such folder; masks lie there, each with the name of its image{_export_in(base)}")
         masks = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
         masks.update({path.name: path for path in folder.iterdir() if path.is_dir()})
-        return [(path, masks.get(path.stem, folder / f"{path.stem}.png")) for path in image_paths(base / "images")]
+        images = image_paths(base / "images")
+        pairs = [(path, masks.get(path.stem, folder / f"{path.stem}.png")) for path in images]
+        _check_pairs(pairs, [masks[name] for name in sorted(masks.keys() - {path.stem for path in images})])
+        return pairs
     objects = sorted(path for path in base.iterdir() if (path / "images").is_dir() and (path / "masks").is_dir())
     if not objects:
-        raise DataError(f"{base}: expected the folders images/ and masks/ in it, or <name>/images and <name>/masks")
+        loose = any(path.suffix.lower() in IMAGE_SUFFIXES for path in base.iterdir())
+        hint = "; move the images that lie in it into images/" if loose else _export_in(base)
+        raise DataError(f"{base}: expected the folders images/ and masks/ in it, or <name>/images and <name>/masks{hint}")
     pairs = []
     for path in objects:
         images = image_paths(path / "images")
@@ -124,12 +137,42 @@ def _pairs(base: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
+def _check_pairs(pairs: list[tuple[Path, Path]], orphans: list[Path]) -> None:
+    """Raises DataError where an image has no mask, or a mask no image (`orphans`)."""
+
+    def more(count: int) -> str:
+        return f" (and {count - 1} more such)" if count > 1 else ""
+
+    missing = [(image, mask) for image, mask in pairs if not mask.exists()]
+    if missing:
+        image, mask = missing[0]
+        hint = (
+            f"masks without an image are called {orphans[0].name}{more(len(orphans))}: give each mask the name of its image"
+            if orphans
+            else "add it (all 0 where there is nothing to see), or take the image out"
+        )
+        raise DataError(f"{mask}: there is no mask of {image.name}{more(len(missing))}; {hint}")
+    if orphans:
+        folder = pairs[0][0].parent
+        raise DataError(f"{orphans[0]}: the mask has no image in {folder}{more(len(orphans))}; put it there, or take the mask out")
+
+
+def _export_in(folder: Path) -> str:
+    """A hint, where the folder holds what may be a tool's export."""
+    files = [path for pattern in ("*.json", "*.xml", "annotations/*.json") for path in sorted(folder.glob(pattern))]
+    files = [path for path in files if path.name != "dataset.json"]
+    return f"; if {files[0]} is an export of COCO, CVAT or Label Studio, give that file" if files else ""
+
+
 def _meaning(options: dict[str, Any], root: Path) -> MaskMeaning:
     source = root / "dataset.json"
     kind = options.get("masks")
     if kind not in KINDS:
         what = "what the masks mean is not said" if kind is None else f"masks are {kind!r}"
-        raise DataError(f'{source}: {what}; write {{"masks": "instances"}} there, or one of {", ".join(KINDS)}')
+        raise DataError(
+            f'{source}: {what}; write {{"masks": "instances"}} there, or one of {", ".join(KINDS)}: values are the numbers of objects, '
+            "classes, class x 1000 + object, or each object has a file"
+        )
     rows = options.get("classes", ["object"] if kind in ("instances", "objects") else None)
     if not isinstance(rows, (list, tuple)) or not rows:
         raise DataError(f'{source}: the classes are missing; write {{"classes": ["background", "leaf", ...]}}')
@@ -167,9 +210,10 @@ def _places(values: np.ndarray, meaning: MaskMeaning, path: Path) -> list[int]:
     places = {value: index for index, value in enumerate(meaning.values)}
     unknown = [int(value) for value in values if int(value) not in places]
     if unknown:
+        ignored = "" if meaning.kind == "panoptic" else f', or say {{"void": {unknown[0]}}} if it is to be ignored'
         raise DataError(
             f"{path}: holds class {unknown[0]}, but classes have the values {', '.join(map(str, sorted(places)))}; "
-            'list it in dataset.json, or say {"void": ' + str(unknown[0]) + "} if it is to be ignored"
+            f"list it in dataset.json{ignored}"
         )
     return [places[int(value)] for value in values]
 

@@ -42,7 +42,8 @@ def read_label_studio(
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise DataError(f"{path}: is no Label Studio export; expected a list of tasks")
     if tasks and "annotations" not in tasks[0]:
-        raise DataError(f"{path}: its tasks have no annotations; export as JSON, not as JSON-MIN")
+        hint = "submit its predictions in Label Studio, then export" if "predictions" in tasks[0] else "export as JSON, not as JSON-MIN"
+        raise DataError(f"{path}: its tasks have no annotations; {hint}")
     chosen = [(task, regions) for task in tasks if (regions := _regions(task)) is not None]
     if not chosen:
         raise DataError(f"{path}: none of its {len(tasks)} tasks has a submitted annotation")

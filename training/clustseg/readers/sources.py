@@ -67,7 +67,7 @@ class ImageFolder:
             shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise DataError(
                 f"{source}: {len(missing)} of {len(names)} images are not in {self.root}: {shown}; put them there, "
-                "or give the folder that holds them"
+                "or give the folder that holds them (--images)"
             )
         return [path for path in paths if path is not None]
 
@@ -85,7 +85,7 @@ def drawn_categories(
     """
     unknown = set(stuff) - set(names) - {"background"}
     if unknown:
-        raise DataError(f"stuff is to be {', '.join(sorted(unknown))}, but classes are {', '.join(names)}")
+        raise DataError(f"stuff names {', '.join(sorted(unknown))}, but the classes are {', '.join(names)}")
     if len(set(names)) < len(names):
         raise DataError(f"two classes have one name: {', '.join(names)}; rename one in the tool and export again")
     given = dict(zip(names, colors))
