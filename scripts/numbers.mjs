@@ -38,7 +38,7 @@ function qualitySection() {
     ]),
   ];
   return [
-    "### Quality",
+    "### Superpixels",
     `${ours.data} ${ours.split}, ${ours.images} images, means over images and annotators; ASA / boundary recall (2 px) / compactness ` +
       `at equal numbers of segments *found* (K asked: ${rows.map(({ asked }) => asked).join(", ")}); peers interpolated between measurements.`,
     table([`segments found`, ...rows.map(({ found }) => Math.round(found))], lines),
@@ -48,12 +48,83 @@ function qualitySection() {
   ].join("\n\n");
 }
 
+const percent = (value) => value.toFixed(3);
+
+/** One line a bundle that has classes: what it was measured on, and its figures. */
+function maskSection() {
+  const result = (name) => read(`training/results/${name}.json`);
+  const lines = [];
+  const street = result("clustseg-street-camvid-test");
+  if (street) {
+    const { figures } = street.tasks.semantic;
+    lines.push([
+      "`clustseg-street`",
+      "semantic",
+      where(street),
+      `mIoU **${percent(figures.miou)}**, 11 classes; pixel accuracy ${percent(figures.pixel_accuracy)}`,
+    ]);
+  }
+  const nuclei = result("clustseg-nuclei-dsb2018-val");
+  if (nuclei) {
+    const { figures } = nuclei.tasks.instance;
+    lines.push([
+      "`clustseg-nuclei`",
+      "instance",
+      where(nuclei),
+      `AP50 **${percent(figures.ap50)}**, mean over IoU .5 to .95 **${percent(figures.map)}** (as the 2018 Data Science Bowl counts)`,
+    ]);
+  }
+  const photo = result("clustseg-photo-voc-val");
+  if (photo) {
+    const { panoptic, semantic } = photo.tasks;
+    lines.push([
+      "`clustseg-photo`",
+      "panoptic",
+      where(photo),
+      `PQ **${percent(panoptic.figures.pq_things)}** over person, cat, dog, horse, cow, sheep`,
+    ]);
+    lines.push([
+      "",
+      "semantic",
+      where(photo),
+      `mIoU **${percent(semantic.figures.miou)}** over these six and background`,
+    ]);
+    const superpixels = result("clustseg-photo-bsds500-test");
+    const row = superpixels?.rows.find(({ asked }) => asked === 300);
+    if (row) {
+      const shown = quality(row.asa, row.br, row.co);
+      lines.push([
+        "",
+        "superpixel",
+        `${superpixels.data} ${superpixels.split}, ${superpixels.images} images`,
+        `${shown} at ${Math.round(row.found)} segments found (ASA / boundary recall / compactness)`,
+      ]);
+    }
+  }
+  if (lines.length === 0) return "";
+  return [
+    "### Semantic, instance, panoptic",
+    table(["bundle", "task", "measured on", ""], lines, ["---", "---", "---", "---"]),
+    "Trained on train, chosen on val; where a set has no test split, val is reported, and so also chosen on. Per class, per kind of image, and " +
+      "what was trained for how long: the model cards of [street](models/clustseg-street/README.md), [nuclei](models/clustseg-nuclei/README.md), " +
+      "[photo](models/clustseg-photo/README.md). Commands: `python -m clustseg.evaluate`, in [training/](training/README.md).",
+  ].join("\n\n");
+}
+
+const where = ({ data, split, images }) => `${data} ${split}, ${images} images`;
+
 function speedSection() {
   const slic = read("docs/measurements/superpixels-vs-slic.json");
   const whole = read("docs/measurements/end-to-end.json");
   const memory = read("docs/measurements/memory.json");
   const large = read("docs/measurements/large-image.json");
   const plan = read("docs/measurements/plan.json");
+  const others = ["street", "nuclei", "photo"].flatMap(
+    (name) => read(`docs/measurements/end-to-end-clustseg-${name}.json`) ?? [],
+  );
+  const coco = read("docs/measurements/superpixels-to-coco.json");
+  const panoptic = read("docs/measurements/panoptic-vs-transformersjs.json");
+  const formats = read("docs/measurements/formats.json");
   const parts = [];
   if (slic) {
     const asked = [...new Set(slic.one_thread.map(({ superpixels }) => superpixels))];
@@ -72,13 +143,48 @@ function speedSection() {
       ),
     );
   }
+  if (panoptic?.transformersjs) {
+    const sizes = [...new Set(panoptic.runs.map((run) => run.long_side))];
+    const row = (threads, side, key) =>
+      sizes.map((size) => {
+        const run = panoptic.runs.find((one) => one.long_side === size && one.threads === threads);
+        const { images_per_second: rate, peak_rss_mib: peak } = run.sides.find((one) => one.side === side);
+        return `${rate} images/s, ${Math.round(peak)} MiB${key === undefined ? "" : ` (**${run[key]}**)`}`;
+      });
+    parts.push(
+      `Panoptic, pixels in memory to the segment map, against transformers.js ${panoptic.transformersjs} post-processing the logits of the same ` +
+        `network (${panoptic.data}, ${panoptic.settings.images} images): images/s, peak memory, and in brackets the median ratio of images/s ` +
+        `(\`npm run bench -- panoptic-vs-transformersjs\`).`,
+      table(
+        ["long side of the image", ...sizes.map((size) => `${size} px`)],
+        [...new Set(panoptic.runs.map(({ threads }) => threads))].flatMap((threads) => {
+          const with_ = threads === 1 ? "1 thread" : `${threads} threads`;
+          return [
+            [`ClustSeg, ${with_}`, ...row(threads, "ClustSeg", "ratio")],
+            [`transformers.js, ${with_}`, ...row(threads, "transformers.js")],
+          ];
+        }),
+      ),
+    );
+  }
   const lines = [];
-  if (whole)
+  for (const one of [whole, ...others].filter(Boolean)) {
+    const bundle = one.model.split(" ")[0];
     lines.push([
-      `folder to folder / bare \`session.run\` loop, images/s, ${whole.settings.images} images`,
-      whole.ratio,
-      "`end-to-end`",
+      `folder to folder / bare \`session.run\` loop, images/s: \`${bundle}\`, ${one.task ?? "superpixel"}, ${one.settings.images} images of ${one.data}`,
+      one.ratio,
+      bundle === "clustseg-superpixel" ? "`end-to-end`" : `\`end-to-end --bundle ${bundle}\``,
     ]);
+  }
+  for (const row of coco?.rows.filter((one) => one.method === "ClustSeg" && one.ratio !== undefined) ?? []) {
+    lines.push([
+      `image file to COCO JSON, K = ${row.superpixels}: time / scikit-image's SLIC and pycocotools`,
+      `${row.ms} ms (${row.ratio})`,
+      "`superpixels-to-coco`",
+    ]);
+  }
+  const rle = formats?.steps.find(({ step }) => step === "COCO RLE of a megapixel");
+  if (rle) lines.push(["COCO RLE of a megapixel", `${Math.max(...Object.values(rle.ms)).toFixed(1)} ms`, "`formats`"]);
   if (slic?.k1000_to_k100) lines.push(["time at K = 1,000 / at K = 100", slic.k1000_to_k100, "`superpixels-vs-slic`"]);
   if (memory) {
     lines.push([
@@ -113,7 +219,7 @@ function speedSection() {
 
 /** The text between the marks, made anew. */
 export function numbers() {
-  return `\n${[qualitySection(), speedSection()].filter(Boolean).join("\n\n")}\n`;
+  return `\n${[maskSection(), qualitySection(), speedSection()].filter(Boolean).join("\n\n")}\n`;
 }
 
 const start = "<!-- numbers:start -->";

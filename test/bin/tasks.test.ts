@@ -126,11 +126,19 @@ describe("clustseg segment with a model of several tasks", () => {
     const cwd = await workspace();
     await field(cwd);
 
-    const { code, stderr } = await inProcess(cwd, "segment", "field.png", "--formats", "steps");
+    const without = await maskBundle({ steps: false });
+    try {
+      const { code, stderr } = await inProcess(
+        cwd,
+        ...["segment", "field.png", "--model", without.folder, "--formats", "steps"],
+      );
 
-    expect(code).toBe(2);
-    expect(stderr).toContain("[FORMAT_UNSUITABLE]");
-    expect(stderr).toContain('Leave the format "steps" out');
+      expect(code).toBe(2);
+      expect(stderr).toContain("[FORMAT_UNSUITABLE]");
+      expect(stderr).toContain('Leave the format "steps" out');
+    } finally {
+      await without.remove();
+    }
   });
 });
 
