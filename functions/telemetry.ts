@@ -1,5 +1,6 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import type { ItemOutcome } from "../layers/pipeline/contracts.js";
 import { asClustsegError } from "../layers/segments/errors.js";
 
 export const metricsNamespace = "ClustSeg";
@@ -24,6 +25,12 @@ export function openTelemetry(service: string): Telemetry {
 /** Add to a count of this invocation. */
 export function countMetric({ metrics }: Telemetry, name: string, value: number): void {
   if (value > 0) metrics.addMetric(name, MetricUnit.Count, value);
+}
+
+/** What is logged of a rejected image. "message" is the logger's own key, so the error's is its reason. */
+export function rejectionOf({ key, error }: Extract<ItemOutcome, { status: "rejected" }>) {
+  const { code, message, hint, retryable } = error;
+  return { item: key, code, reason: message, hint, retryable };
 }
 
 /** An error of Lambda whose name the state machine's retry rules can go by: a code of `errorCodes`. */

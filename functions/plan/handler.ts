@@ -3,6 +3,7 @@ import {
   type PlanOutput,
   parseValue,
   pipelinePrefix,
+  runOfInput,
 } from "../../layers/pipeline/cloud-contracts.js";
 import { systemClock } from "../../layers/pipeline/ports.js";
 import { openS3, openStore } from "../aws.js";
@@ -29,6 +30,7 @@ const telemetry = openTelemetry("plan");
 export async function handler(event: unknown): Promise<PlanOutput> {
   return traced(telemetry, {}, async () => {
     const input = parseValue(executionInputSchema, event, "EVENT_INVALID", "the execution's input");
+    telemetry.logger.appendKeys({ pipeline: input.pipeline, run: runOfInput(input) });
     const planned = await planRun(input, {
       uploads,
       staging,

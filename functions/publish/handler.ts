@@ -8,7 +8,7 @@ import {
 import { systemClock } from "../../layers/pipeline/ports.js";
 import { openS3, openStore } from "../aws.js";
 import { readEnvironment } from "../environment.js";
-import { countMetric, openTelemetry, traced } from "../telemetry.js";
+import { countMetric, openTelemetry, rejectionOf, traced } from "../telemetry.js";
 import { publishRunShard } from "./publish.js";
 
 const settings = readEnvironment(process.env, ["staging", "results", "pipelines", "failureBudget", "endpoint"]);
@@ -31,7 +31,7 @@ export async function handler(event: unknown): Promise<PublishOutput> {
       clock: systemClock,
       onOutcome: (outcome) => {
         counts[outcome.status]++;
-        if (outcome.status === "rejected") telemetry.logger.warn("rejected", { item: outcome.key, ...outcome.error });
+        if (outcome.status === "rejected") telemetry.logger.warn("rejected", rejectionOf(outcome));
       },
       onRefused: ({ pack, error }) =>
         telemetry.logger.error("a pack was refused", { pack, code: error.code, reason: error.message }),

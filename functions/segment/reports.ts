@@ -3,7 +3,7 @@ import type { BundleManifest } from "../../layers/model/bundle.js";
 import type { Model } from "../../layers/model/open-model.js";
 import type { ItemOutcome } from "../../layers/pipeline/contracts.js";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
-import type { Telemetry } from "../telemetry.js";
+import { rejectionOf, type Telemetry } from "../telemetry.js";
 
 /**
  * What a job says while it works: JSON lines, with run and shard in each, and metrics within them. Images are counted by
@@ -25,7 +25,7 @@ export class JobReports {
 
   outcome(outcome: ItemOutcome): void {
     const { logger } = this.#telemetry;
-    if (outcome.status === "rejected") logger.warn("rejected", { item: outcome.key, ...outcome.error });
+    if (outcome.status === "rejected") logger.warn("rejected", rejectionOf(outcome));
     else if (outcome.status === "segmented") logger.debug("segmented", { item: outcome.key, ms: outcome.ms });
   }
 

@@ -93,6 +93,12 @@ export const executionInputSchema = z.union([
 ]);
 export type ExecutionInput = z.infer<typeof executionInputSchema>;
 
+/** The run that an execution with this input works on. */
+export function runOfInput(input: ExecutionInput): string {
+  if ("submit" in input) return input.submit.run_id;
+  return "resume" in input ? input.resume : input.run_id;
+}
+
 const retrySuffix = /-retry-\d+$/;
 
 /** Name of the nth execution (from 1) that goes on with a run. */

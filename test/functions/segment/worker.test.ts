@@ -65,6 +65,7 @@ describe.skipIf(!hasMoto)("the worker's process", () => {
       shard,
       pipeline: "tiny",
       code: "IMAGE_UNSUPPORTED",
+      reason: expect.any(String),
     });
     expect(rejected?.["item"]).toBe("in/003.png");
     expect(lines.at(-1)).toMatchObject({ message: "complete", items: 4, done: 4, exitCode: 0 });
