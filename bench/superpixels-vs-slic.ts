@@ -203,7 +203,7 @@ await bench<Options>({
     command
       .option("--images <n>", "pictures of 481 x 321", count, 30)
       .option("--superpixels <list>", "superpixels asked", counts, [100, 300, 600, 1000, 2500])
-      .option("--peers <list>", "names of training/clustseg/peers.py", "SLIC,fast-slic,SLICO")
+      .option("--peers <list>", "names of training/clustseg/study/peers.py", "SLIC,fast-slic,SLICO")
       .option("--python <program>", "a Python that has the peers", usualPython()),
   smoke: { images: 1, superpixels: [100, 1000] },
   main,

@@ -43,7 +43,7 @@ function qualitySection() {
       `at equal numbers of segments *found* (K asked: ${rows.map(({ asked }) => asked).join(", ")}); peers interpolated between measurements.`,
     table([`segments found`, ...rows.map(({ found }) => Math.round(found))], lines),
     "![ASA, boundary recall, compactness and undersegmentation error over segments found](docs/images/superpixel-curves.png)",
-    "Made by `python -m clustseg.evaluate`, `clustseg.peers` and `clustseg.curves` in [training/](training/README.md); " +
+    "Made by `python -m clustseg.evaluate`, `clustseg.study.peers` and `clustseg.study.curves` in [training/](training/README.md); " +
       "more figures and the ablation are in the [model card](models/clustseg-superpixel/README.md).",
   ].join("\n\n");
 }

@@ -4,7 +4,7 @@
     -> {"load": {"path"}}                       <- {"loaded": true}       the file's bytes are kept until the next one
     -> {"run": {"superpixels"}}                 <- {"ms", "cpu_ms", "segments", "pixels", "bytes"}
 
-What is timed: decoding (Pillow), SLIC with the settings of clustseg.peers, RLE, area and box of each segment, the text of the JSON.
+What is timed: decoding (Pillow), SLIC with the settings of clustseg.study.peers, RLE, area and box of each segment, the text of the JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def maker():
     from PIL import Image
     from pycocotools import mask as coco_mask
 
-    from clustseg.peers import skimage_slic
+    from clustseg.study.peers import skimage_slic
 
     slic = skimage_slic()
 

@@ -4,7 +4,7 @@
     -> {"load": {"path", "width", "height"}}            <- {"loaded": true}      raw interleaved RGB, kept until the next one
     -> {"run": {"peer", "superpixels"}}                 <- {"ms", "cpu_ms", "segments"}
 
-Only the call is timed: RGB in memory to labels in memory. The methods and their settings are those of clustseg.peers, which
+Only the call is timed: RGB in memory to labels in memory. The methods and their settings are those of clustseg.study.peers, which
 are also the ones whose quality is measured.
 """
 
@@ -26,7 +26,7 @@ def available(names: list[str]) -> tuple[dict, list[dict], list[dict]]:
     try:
         import numpy as np
 
-        from clustseg.peers import PEERS
+        from clustseg.study.peers import PEERS
     except ImportError as error:
         return {}, [], [{"name": name, "package": "", "reason": str(error)} for name in names]
     probe = (np.indices((64, 64)).sum(0)[..., None] * np.array([1, 2, 3])).astype(np.uint8)

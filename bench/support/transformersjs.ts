@@ -51,7 +51,7 @@ export async function logitsModel({ directory, manifest }: Bundle, python: strin
   const out = join(models, manifest.name);
   const config = await readJson<{ clustseg: { sha256: string } }>(join(out, "config.json"));
   if (config?.clustseg.sha256 !== manifest.graph.sha256) {
-    const args = ["-m", "clustseg.export_logits", "--bundle", directory, "--out", out];
+    const args = ["-m", "clustseg.bundle.export_logits", "--bundle", directory, "--out", out];
     const hint = `${python} needs the package onnx; name another Python with --python`;
     await run(python, args, join(root, "training"), hint);
   }

@@ -7,7 +7,7 @@ export interface SeedGrid {
 /** Labels are 16 bit and the largest is "none"; some room is left for the pieces that connectivity adds. */
 export const maxSeeds = 65_000;
 
-/** Seeds for each superpixel asked: some seeds die out. The same constant as in training/clustseg/grid.py. */
+/** Seeds for each superpixel asked: some seeds die out. The same constant as in training/clustseg/model/grid.py. */
 const seedsPerSuperpixel = 1.05;
 /** At most this many seeds for each superpixel asked. */
 const mostSeedsPerSuperpixel = 1.15;
@@ -30,7 +30,7 @@ export function chooseGrid(superpixels: number, width: number, height: number): 
   return squarestGrid(wanted, most, width, height) ?? smallestGrid(wanted, width, height);
 }
 
-/** `grid_for` of training/clustseg/grid.py. */
+/** `grid_for` of training/clustseg/model/grid.py. */
 function graphGrid(superpixels: number, width: number, height: number): SeedGrid {
   const wanted = superpixels * seedsPerSuperpixel;
   const rows = Math.min(Math.max(Math.floor(Math.sqrt((wanted * height) / width) + 0.5), 1), height);

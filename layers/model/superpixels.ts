@@ -74,7 +74,7 @@ function notForSuperpixels({ name }: BundleManifest): ClustsegError {
   });
 }
 
-/** As training/clustseg/connectivity.py does it: the smallest area is a part of the mean area of the labels found. */
+/** As training/clustseg/bundle/connectivity.py does it: the smallest area is a part of the mean area of the labels found. */
 function connected(labels: Uint16Array, { width, height }: Size, ratio: number): SegmentMap {
   const seen = new Uint8Array(65_536);
   seen[NO_LABEL] = 1;

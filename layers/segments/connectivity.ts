@@ -12,7 +12,7 @@ export interface ConnectedIds {
 
 /**
  * Each 4-connected piece of a label a segment of its own, pieces below `minArea` merged into neighbours (`mergeOrphans`; pixels
- * of `none` stay none and take nothing in). training/clustseg/connectivity.py is its twin.
+ * of `none` stay none and take nothing in). training/clustseg/bundle/connectivity.py is its twin.
  *
  * @throws ClustsegError SEGMENT_LIMIT
  */

@@ -39,7 +39,7 @@ test("from 50 superpixels on, cells of photographs are nearly square", () => {
 
 describe("known grids", () => {
   test.each([
-    // The formula of training/clustseg/grid.py.
+    // The formula of training/clustseg/model/grid.py.
     [100, 481, 321, 8, 13],
     [300, 481, 321, 14, 23],
     [600, 481, 321, 21, 30],

@@ -9,7 +9,7 @@ import { codecs, drawnSets, drawnStores } from "./drawn-results.js";
 import type { MemoryStore } from "./memory-store.js";
 
 /**
- * The data sets that reference readers read in training/tests/test_export_reference.py: pycocotools, panopticapi's definition,
+ * The data sets that reference readers read in training/tests/formats/test_export_reference.py: pycocotools, panopticapi's definition,
  * Pillow, and so on. Here it is only seen that what is written still is what they read.
  *
  *     UPDATE_FIXTURES=1 npx vitest run test/pipeline/export-readers.test.ts      writes the files anew

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .bundle_runtime import MaskRuntime
-from .export_masks import load_network
-from .infer import Calibration, Chosen, MaskInference
-from .runs import MaskRun, read_mask_run
-from .samples import LabelledImage, Samples, index_values, labelled_image
-from .segmentation_metrics import overlaps
-from .universal import UniversalClustSeg
+from clustseg.bundle.export_masks import load_network
+from clustseg.bundle.runtime import MaskRuntime
+from clustseg.data.samples import LabelledImage, Samples, index_values, labelled_image
+from clustseg.metrics.segmentation import overlaps
+from clustseg.model.infer import Calibration, Chosen, MaskInference
+from clustseg.model.universal import UniversalClustSeg
+from clustseg.training.runs import MaskRun, read_mask_run
 
 # Below this raw score a thing is hardly ever one; those above are let in and judged.
 LOWEST = 0.1

@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bundle_runtime import MASK_TASKS, read_manifest
+from clustseg.bundle.runtime import MASK_TASKS, read_manifest
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -25,9 +25,9 @@ def main(given: Sequence[str] | None = None) -> None:
     chosen, _ = parser.parse_known_args(given)
     superpixels_only = not any(task in MASK_TASKS for task in read_manifest(chosen.bundle)["tasks"])
     if superpixels_only or chosen.task == ["superpixel"]:
-        from .evaluate_superpixels import main as evaluate
+        from clustseg.bundle.evaluate_superpixels import main as evaluate
     else:
-        from .evaluate_bundles import main as evaluate
+        from clustseg.bundle.evaluate_masks import main as evaluate
     evaluate(given)
 
 

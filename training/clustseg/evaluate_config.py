@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .coco_metric import CocoScore
-from .distributed import join_world
-from .evaluate_masks import Graph, evaluate_graph, graph_of, without_specks
-from .infer import NO_LABEL
-from .recipe_files import FileRecipe, SuperpixelRecipe, MeasuringPlan, load_recipe
-from .samples import Samples
-from .universal import UniversalClustSeg, UniversalConfig
+from clustseg.data.samples import Samples
+from clustseg.metrics.coco import CocoScore
+from clustseg.model.infer import NO_LABEL
+from clustseg.model.universal import UniversalClustSeg, UniversalConfig
+from clustseg.training.distributed import join_world
+from clustseg.training.evaluate_masks import Graph, evaluate_graph, graph_of, without_specks
+from clustseg.training.recipe_files import FileRecipe, MeasuringPlan, SuperpixelRecipe, load_recipe
 
 
 def at_test_size(graph: Graph, plan: MeasuringPlan) -> Graph:
@@ -80,8 +80,8 @@ def main(given: Sequence[str] | None = None) -> None:
     recipe, device = load_recipe(arguments.config), join_world(arguments.device).device
     saved = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)
     if isinstance(recipe, SuperpixelRecipe):
-        from .network import SuperpixelClustSeg, SuperpixelConfig
-        from .train_superpixels import evaluate
+        from clustseg.model.network import SuperpixelClustSeg, SuperpixelConfig
+        from clustseg.training.superpixels import evaluate
 
         network = SuperpixelClustSeg(SuperpixelConfig.from_dict(saved["config"]["network"]))
         network.load_state_dict(saved["average"])

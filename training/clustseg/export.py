@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from .runs import is_mask_run
+from clustseg.training.runs import is_mask_run
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -20,9 +20,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, required=True)
     chosen, rest = parser.parse_known_args(given)
     if is_mask_run(chosen.run):
-        from .export_masks import main as export
+        from clustseg.bundle.export_masks import main as export
     else:
-        from .export_superpixels import main as export
+        from clustseg.bundle.export_superpixels import main as export
     export(["--run", str(chosen.run), *rest])
 
 

@@ -24,16 +24,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .bundle_runtime import BundleRuntime
-from .bundles import BundleText
-from .calibrate import calibrate_run
-from .card_masks import write_card
-from .distributed import World, precision_of
-from .evaluate_bundles import PARAMETERS, evaluate_bundle, table
-from .evaluate_masks import evaluate_masks
-from .export_masks import export_run
-from .mask_objective import Batches, MaskObjective, class_weights
-from .own_recipe import (
+from clustseg.bundle.card_masks import write_card
+from clustseg.bundle.evaluate_masks import PARAMETERS, evaluate_bundle, table
+from clustseg.bundle.export_masks import export_run
+from clustseg.bundle.runtime import BundleRuntime
+from clustseg.bundle.text import BundleText
+from clustseg.bundle.tune_masks import tune_run
+from clustseg.calibrate import calibrate_run
+from clustseg.data.readers.any import read_any
+from clustseg.data.samples import DataError, Samples
+from clustseg.data.streams import ahead
+from clustseg.losses.mask_objective import Batches, MaskObjective, class_weights
+from clustseg.model.universal import UniversalClustSeg
+from clustseg.training.distributed import World, precision_of
+from clustseg.training.evaluate_masks import evaluate_masks
+from clustseg.training.masks import trainer_of
+from clustseg.training.own_recipe import (
     OWN_FILE,
     Survey,
     add_reader_arguments,
@@ -47,14 +53,8 @@ from .own_recipe import (
     without_empty,
     write_own,
 )
-from .readers.any import read_any
-from .recipes import Recipe
-from .samples import DataError, Samples
-from .streams import ahead
-from .train_masks import trainer_of
-from .trainer import Trainer
-from .tune_masks import tune_run
-from .universal import UniversalClustSeg
+from clustseg.training.recipes import Recipe
+from clustseg.training.trainer import Trainer
 
 CACHED = 3_000_000_000
 """Bytes of images that are kept in memory."""

@@ -3,7 +3,7 @@
     python -m clustseg.train --recipe superpixel|street|nuclei|photo --run runs/NAME --minutes 60
 
 The same command goes on where it stopped. `--recipe street --help` lists what a recipe can be told. With --config, a file of
-configs/ is trained, on many GPUs by torchrun (clustseg.train_masks); for data of your own there is clustseg.own.
+configs/ is trained, on many GPUs by torchrun (clustseg.training.masks); for data of your own there is clustseg.own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .recipes import RECIPES
+from clustseg.training.recipes import RECIPES
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -24,11 +24,11 @@ def main(given: Sequence[str] | None = None) -> None:
     if chosen.config is None and chosen.recipe is None and {"-h", "--help"} & set(rest):
         parser.print_help()
     elif chosen.config is None and chosen.recipe in (None, "superpixel"):
-        from .train_superpixels import main as train
+        from clustseg.training.superpixels import main as train
 
         train(rest)
     else:
-        from .train_masks import main as train
+        from clustseg.training.masks import main as train
 
         train([*(("--config", chosen.config) if chosen.config else ("--recipe", chosen.recipe)), *rest])
 

@@ -8,9 +8,10 @@ import sys
 import torch
 from torch import nn
 
-from clustseg import train, train_masks
-from clustseg.distributed import World, in_parallel
-from clustseg.trainer import Trainer
+from clustseg import train
+from clustseg.training import masks as train_masks
+from clustseg.training.distributed import World, in_parallel
+from clustseg.training.trainer import Trainer
 
 
 def gradients_are_means(world: World) -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from clustseg.augment import AugmentConfig
-from clustseg.recipes import Recipe
-from clustseg.samples import Samples, labelled_image
-from clustseg.universal import UniversalClustSeg, UniversalConfig
+from clustseg.data.augment import AugmentConfig
+from clustseg.data.samples import Samples, labelled_image
+from clustseg.model.universal import UniversalClustSeg, UniversalConfig
+from clustseg.training.recipes import Recipe
 
 CATEGORIES = [
     {"id": 0, "name": "ground", "isthing": False, "color": [0, 0, 0]},
