@@ -12,6 +12,7 @@ import type { RunStores } from "../../layers/pipeline/ports.js";
 import { segmentShard } from "../../layers/pipeline/segment-shard.js";
 import { readStop } from "../../layers/pipeline/stop.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
+import { assertSameModel } from "../same-model.js";
 import { withDeadline } from "./deadline.js";
 import type { Interruption } from "./interruption.js";
 import type { JobReports } from "./reports.js";
@@ -112,22 +113,6 @@ async function openRequested(
     ...(provider === "cpu" ? { threads: 1, workers: workers ?? availableParallelism() } : { workers: workers ?? 1 }),
   });
   return { model, manifest };
-}
-
-interface Identity {
-  readonly name: string;
-  readonly version: string;
-  readonly sha256: string;
-}
-
-/** @throws ClustsegError RUN_MODEL_CHANGED */
-function assertSameModel(asked: Identity, found: Identity): void {
-  const same = asked.name === found.name && asked.version === found.version && asked.sha256 === found.sha256;
-  if (same) return;
-  const tell = ({ name, version, sha256 }: Identity) => `${name}@${version} (${sha256.slice(0, 12)}…)`;
-  throw new ClustsegError("RUN_MODEL_CHANGED", `the run is for ${tell(asked)}, but this image holds ${tell(found)}`, {
-    hint: "The stack was deployed with another model since the run began: submit the images again.",
-  });
 }
 
 function otherSource({ source }: RunRequest, uploads: string): ClustsegError {

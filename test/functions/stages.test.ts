@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { quickShard } from "../../functions/quick/quick-shard.js";
 import { retryName } from "../../layers/pipeline/cloud-contracts.js";
 import { findResults } from "../../layers/pipeline/find-results.js";
 import { stagingKeys } from "../../layers/pipeline/keys.js";
 import { systemClock } from "../../layers/pipeline/ports.js";
 import { stopRun } from "../../layers/pipeline/stop.js";
+import { blockSegmenter } from "../pipeline/block-segmenter.js";
 import { gather, imageBytes } from "../pipeline/fixtures.js";
 import { below, blocks, inProcessCloud } from "./in-process-cloud.js";
 
@@ -65,6 +67,19 @@ describe("an upload", () => {
     expect(summary?.items).toMatchObject({ segmented: 0, skipped: 1 });
     expect(cloud.segmenter.calls).toBe(1);
     expect(cloud.results.writes.every((key) => key.includes("/reports/"))).toBe(true);
+  });
+
+  it("is refused when the stack holds another model than the run was planned for (quick)", async () => {
+    const cloud = inProcessCloud({ quick: true });
+    await cloud.receive([await cloud.uploads.upload("one.png", imageBytes(1))]);
+    const [name] = [...cloud.executions.keys()];
+    const { run_id, pipeline, shard } = await cloud.plan(name!);
+
+    const segmenter = { ...blockSegmenter(), model: { ...blocks.model, sha256: "cd".repeat(32) } };
+    const ports = { stores: cloud, pipelines: [blocks], failureBudget: {}, signal: new AbortController().signal };
+    const ended = quickShard({ pipeline, run_id, shard: shard! }, { ...ports, segmenterOf: async () => segmenter });
+
+    await expect(ended).rejects.toMatchObject({ code: "RUN_MODEL_CHANGED", retryable: false });
   });
 
   it("costs two PUTs of results, three of its run's staging, and the reports", async () => {
