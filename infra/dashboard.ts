@@ -18,6 +18,7 @@ export function makeDashboard(
 ): Dashboard {
   const { dollarsPerHour } = computeConfig;
   const seconds = ownMetric(scope, "SecondsPerImage", { statistic: "Average", period });
+  const quick = ownMetric(scope, "QuickSecondsPerImage", { statistic: "Average", period });
   const dollars = new MathExpression({
     expression: `seconds * ${dollarsPerHour} / 3600 * 1000`,
     label: `dollars per 1,000 images, at $${dollarsPerHour} an hour`,
@@ -39,7 +40,7 @@ export function makeDashboard(
   );
   dashboard.addWidgets(
     graph("Images", images),
-    graph("Seconds and dollars an image", [seconds], [dollars]),
+    graph("Seconds and dollars an image", [seconds, quick], [dollars]),
     graph("Runs", [
       workflow.machine.metricStarted(sum),
       workflow.machine.metricSucceeded(sum),

@@ -42,6 +42,8 @@ export async function handler(event: unknown, context: Context): Promise<QuickOu
     const stop = new AbortController();
     const remaining = context.getRemainingTimeInMillis();
     const timer = setTimeout(() => stop.abort(), remaining - Math.min(reserveMs, remaining / 2));
+    const began = performance.now();
+    let images = 0;
     try {
       const answer = await quickShard(input, {
         stores,
@@ -49,12 +51,11 @@ export async function handler(event: unknown, context: Context): Promise<QuickOu
         failureBudget: settings.failureBudget,
         segmenterOf: async (of) => createSegmenter(await modelOf(of)),
         signal: stop.signal,
-        onOutcome: (outcome) => {
-          if (outcome.status !== "segmented") return;
-          const { decode, infer, encode } = outcome.ms;
-          telemetry.metrics.addMetric("SecondsPerImage", MetricUnit.Seconds, (decode + infer + encode) / 1000);
-        },
+        onOutcome: () => images++,
       });
+      // Wall time, as SecondsPerImage of the container; by another name, as a second of a function has another price.
+      const seconds = (performance.now() - began) / 1000 / images;
+      for (let i = 0; i < images; i++) telemetry.metrics.addMetric("QuickSecondsPerImage", MetricUnit.Seconds, seconds);
       telemetry.logger.info("segmented", { ...answer });
       return answer;
     } finally {
