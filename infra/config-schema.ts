@@ -122,6 +122,7 @@ const compute = z
     image: z
       .strictObject({ repository: text(/^[a-z0-9._/-]+$/, "clustseg"), tag: text(/^[\w.:-]+$/, "1.0.0") })
       .exactOptional(),
+    cudaMajor: z.literal([12, 13], "write 12 or 13").default(12),
     dollarsPerHour: z.number().positive("write a price above 0").exactOptional(),
   })
   .superRefine(({ kind, instanceTypes: types, maxVcpus, vcpus, memoryMib: memory = memoryMib[kind] }, context) => {

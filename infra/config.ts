@@ -110,6 +110,11 @@ export interface ComputeConfig {
   readonly waitMinutes: number;
   /** An image that you have pushed to ECR in this account, instead of one built here by Docker. @default built from the assets */
   readonly image?: ImageConfig;
+  /**
+   * The line of CUDA's libraries in an image that is built here. It must be the one that onnxruntime's provider was made for: the
+   * build says so where it is not. 13 needs a driver of the 580 line or later. @default 12
+   */
+  readonly cudaMajor: 12 | 13;
   /** What a machine costs an hour, for "dollars an image" on the dashboard. @default gpu: 0.526, fargate: 0.198, cpu: 0.1785 */
   readonly dollarsPerHour: number;
 }

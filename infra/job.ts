@@ -49,6 +49,9 @@ export function makeJob(scope: Construct, props: JobProps): EcsJobDefinition {
     retryStrategies: [
       RetryStrategy.of(Action.RETRY, Reason.custom({ onStatusReason: "Host EC2*" })),
       RetryStrategy.of(Action.RETRY, Reason.custom({ onExitCode: "75" })),
+      // Killed by a signal (128 and its number): for its memory, or a decoder was overrun. The crash guard of the next attempts
+      // finds the image that does it, and rejects it.
+      RetryStrategy.of(Action.RETRY, Reason.custom({ onExitCode: "13*" })),
       RetryStrategy.of(Action.RETRY, Reason.custom({ onReason: "CannotPullContainerError:*" })),
       RetryStrategy.of(Action.EXIT, Reason.custom({ onReason: "*" })),
     ],
@@ -99,12 +102,12 @@ function makeContainer(scope: Construct, props: JobProps, environment: Record<st
 }
 
 function imageOf(scope: Construct, { config, assets }: JobProps): ContainerImage {
-  const { image, kind } = config;
+  const { image, kind, cudaMajor } = config;
   if (image !== undefined) {
     return ContainerImage.fromEcrRepository(Repository.fromRepositoryName(scope, "Image", image.repository), image.tag);
   }
   return ContainerImage.fromAsset(assets.segment, {
     platform: Platform.LINUX_AMD64,
-    buildArgs: { VARIANT: kind === "gpu" ? "cuda" : "cpu" },
+    buildArgs: kind === "gpu" ? { VARIANT: "cuda", CUDA_MAJOR: String(cudaMajor) } : { VARIANT: "cpu" },
   });
 }

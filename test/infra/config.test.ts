@@ -45,6 +45,7 @@ describe("the configuration", () => {
         attempts: 5,
         timeoutMinutes: 60,
         waitMinutes: 240,
+        cudaMajor: 12,
         dollarsPerHour: 0.526,
       },
       quick: { maxImages: 20, maxBytes: 52_428_800, memoryMib: 3008, timeoutSeconds: 300 },
@@ -150,6 +151,10 @@ describe("the configuration", () => {
     expect(message).toContain("compute.vcpus");
     expect(message).toContain("shards.items");
     expect(message).toContain("infra/config.ts");
+  });
+
+  test("says which lines of CUDA there are", () => {
+    expect(messageOf(() => parseConfig({ compute: { cudaMajor: 11 } }))).toContain("compute.cudaMajor: write 12 or 13");
   });
 
   test.each([

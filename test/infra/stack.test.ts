@@ -1,7 +1,8 @@
+import { AssetManifestArtifact } from "aws-cdk-lib/cx-api";
 import { beforeAll, describe, expect, test } from "vitest";
 import { intakeTimeout } from "../../infra/functions.js";
 import { arnOf, resolve } from "./support/resolve.js";
-import { ofType, one, synth, type Template } from "./support/synth.js";
+import { makeStack, ofType, one, synth, type Template } from "./support/synth.js";
 
 let template: Template;
 beforeAll(async () => {
@@ -227,7 +228,7 @@ describe("the container on GPU machines", () => {
     for (const { Action, State } of limits) expect([Action, State]).toEqual(["CANCEL", "RUNNABLE"]);
   });
 
-  test("is tried again after a reclaim or exit 75, and after nothing else", () => {
+  test("is tried again after a reclaim, exit 75 or a signal that killed it, and after nothing else", () => {
     const job = propertiesOf("AWS::Batch::JobDefinition");
 
     expect(job.RetryStrategy).toEqual({
@@ -235,11 +236,24 @@ describe("the container on GPU machines", () => {
       EvaluateOnExit: [
         { Action: "RETRY", OnStatusReason: "Host EC2*" },
         { Action: "RETRY", OnExitCode: "75" },
+        { Action: "RETRY", OnExitCode: "13*" },
         { Action: "RETRY", OnReason: "CannotPullContainerError:*" },
         { Action: "EXIT", OnReason: "*" },
       ],
     });
     expect(job.Timeout).toEqual({ AttemptDurationSeconds: 3600 });
+  });
+
+  test.each([
+    [{}, { VARIANT: "cuda", CUDA_MAJOR: "12" }],
+    [{ cudaMajor: 13 }, { VARIANT: "cuda", CUDA_MAJOR: "13" }],
+    [{ kind: "fargate" }, { VARIANT: "cpu" }],
+  ])("is built for the machine that it runs on: %j", async (compute, expected) => {
+    const { app } = await makeStack({ compute });
+
+    const manifests = app.synth().artifacts.filter(AssetManifestArtifact.isAssetManifestArtifact);
+    const images = manifests.flatMap(({ contents }) => Object.values(contents.dockerImages ?? {}));
+    expect(images.map(({ source }) => source.dockerBuildArgs)).toEqual([expected]);
   });
 
   test("has one GPU, a root that cannot be written, a /tmp that can, and no privileges", () => {

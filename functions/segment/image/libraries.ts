@@ -53,7 +53,7 @@ function problemsOf(file: string, { folders, cudaMajor }: LibraryCheck): string[
   if (wrong.length > 0) {
     return [
       `${name} needs ${wrong.join(", ")}, but the image is made for CUDA ${cudaMajor}. ` +
-        `Build with CUDA_MAJOR=${countedLikeCuda.exec(wrong[0] as string)?.[1]}, or pin an onnxruntime-node of CUDA ${cudaMajor}.`,
+        `Build with CUDA_MAJOR=${countedLikeCuda.exec(wrong[0] as string)?.[1]} (compute.cudaMajor of the stack), or pin an onnxruntime-node of CUDA ${cudaMajor}.`,
     ];
   }
   return needed

@@ -88,17 +88,19 @@ test("faults end at their total, and spare the test's own calls", () => {
 const rules = [
   { onStatusReason: "Host EC2*", action: "RETRY" },
   { onExitCode: "75", action: "RETRY" },
+  { onExitCode: "13*", action: "RETRY" },
   { onReason: "*", action: "EXIT" },
 ];
 test.each([
   [{ exitCode: 137, reason: "", statusReason: "Host EC2 (instance i-0) terminated." }, true],
   [{ exitCode: 75, reason: "", statusReason: "Essential container in task exited" }, true],
   [{ exitCode: 1, reason: "", statusReason: "Essential container in task exited" }, false],
-  [{ exitCode: 137, reason: "OutOfMemoryError: …", statusReason: "Essential container in task exited" }, false],
+  [{ exitCode: 137, reason: "OutOfMemoryError: …", statusReason: "Essential container in task exited" }, true],
+  [{ exitCode: 78, reason: "", statusReason: "Essential container in task exited" }, false],
 ])("Batch's first rule that matches decides whether a job is tried again: %j", (exit, expected) => {
   expect(mayRetry(rules, exit)).toBe(expected);
   // No rule that matches means "again".
-  expect(mayRetry(rules.slice(0, 2), exit)).toBe(true);
+  expect(mayRetry(rules.slice(0, 3), exit)).toBe(true);
 });
 
 test("a function is found by its name, its ARN, or either with a version", () => {
