@@ -48,7 +48,7 @@ def random_crop(image: np.ndarray, planes: np.ndarray, config: AugmentConfig, rn
     top, left = (_offset(full, part, rng) for full, part in zip((height, width), window))
     rows = slice(max(top, 0), min(top + window[0], height))
     columns = slice(max(left, 0), min(left + window[1], width))
-    pixels = torch.from_numpy(np.ascontiguousarray(image[rows, columns])).permute(2, 0, 1).float()
+    pixels = torch.from_numpy(image[rows, columns].copy()).permute(2, 0, 1).float()
     labels = torch.from_numpy(np.ascontiguousarray(planes[:, rows, columns])).float()
     # What is of the window outside of the image is void, and grey.
     around = (columns.start - left, left + window[1] - columns.stop, rows.start - top, top + window[0] - rows.stop)
