@@ -1,4 +1,8 @@
-// Draws docs/images/tasks.jpg, the README's picture: four tasks by four models on four examples: node scripts/readme-picture.mjs
+// Draws docs/images/tasks.jpg, the README's picture: four tasks by four models:
+//
+//     CLUSTSEG_DATA=<folder of the data> node scripts/readme-picture.mjs
+//
+// The nuclei are an image of DSB 2018 (BBBC038, CC0); the others are examples of this repository.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,21 +12,23 @@ import sharp from "sharp";
 
 const at = (file) => fileURLToPath(new URL(`../${file}`, import.meta.url));
 const [width, height, gap] = [630, 420, 8];
+const data = process.env.CLUSTSEG_DATA;
+if (data === undefined) throw new Error("CLUSTSEG_DATA is not set: give the folder that holds dsb2018/");
 const panels = [
-  ["coffee.jpg", "--superpixels", "250"],
-  ["street.jpg", "--model", "clustseg-street"],
-  ["tissue.jpg", "--model", "clustseg-nuclei"],
-  ["cat.jpg", "--model", "clustseg-photo", "--task", "panoptic"],
+  [at("examples/images/coffee.jpg"), "--superpixels", "250"],
+  [at("examples/images/street.jpg"), "--model", "clustseg-street"],
+  [path.join(data, "dsb2018/val/images/212b858a66f0d237.png"), "--model", "clustseg-nuclei"],
+  [at("examples/images/cat.jpg"), "--model", "clustseg-photo", "--task", "panoptic"],
 ];
 
 const work = mkdtempSync(path.join(tmpdir(), "clustseg-picture-"));
 const pictures = [];
-for (const [i, [name, ...options]] of panels.entries()) {
+for (const [i, [image, ...options]] of panels.entries()) {
   const out = path.join(work, String(i));
-  const command = ["segment", at(`examples/images/${name}`), "--overlay", "--out", out, "--quiet", ...options];
+  const command = ["segment", image, "--overlay", "--out", out, "--quiet", ...options];
   execFileSync(process.execPath, [at("bin/clustseg.mjs"), ...command]);
   pictures.push({
-    input: await sharp(path.join(out, name, "overlay.png"))
+    input: await sharp(path.join(out, path.basename(image), "overlay.png"))
       .resize(width, height, { fit: "cover", position: "north" })
       .toBuffer(),
     left: (i % 2) * (width + gap),
