@@ -2,7 +2,7 @@ import path from "node:path";
 import { App, Aspects } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { assetsIn } from "./assets.js";
-import { ConfigError, contextOf, readConfig } from "./read-config.js";
+import { ConfigError, type Context, contextOf, readConfig } from "./read-config.js";
 import { resolveRecipes } from "./recipes.js";
 import { ClustsegStack } from "./stack.js";
 
@@ -27,4 +27,20 @@ export async function main(): Promise<void> {
   }
   if (String(context("nag")) === "true") Aspects.of(app).add(new AwsSolutionsChecks({ verbose: true }));
   app.synth();
+}
+
+/**
+ * What the configuration wants of dist/cloud before there is a stack: the bundles that its pipelines name, in the order of their
+ * names, and whether a function holds them, too. undefined: the configuration is wrong, which `main` tells.
+ */
+export function wantedAssets(
+  context: Context,
+): { readonly models: readonly string[]; readonly quick: boolean } | undefined {
+  try {
+    const { pipelines, quick } = readConfig(context);
+    return { models: [...new Set(pipelines.map(({ model }) => model))].sort(), quick: quick !== "off" };
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
 }

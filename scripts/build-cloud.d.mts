@@ -8,3 +8,4 @@ export function buildCloud(options?: {
 export function isCloudFresh(models?: readonly string[]): boolean;
 export function folderBytes(folder: string): number;
 export const lambdaBytes: number;
+export function checkQuickSize(folder?: string): void;

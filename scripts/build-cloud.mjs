@@ -3,6 +3,7 @@
 //   node scripts/build-cloud.mjs --functions  the functions only
 //   node scripts/build-cloud.mjs --if-stale   all of it, when a source is newer
 //   --models a,b                              the bundles that go into the layer and the image  [default: all in models/]
+//   --without-quick                           the quick function is not deployed, so its size is nobody's concern
 import {
   cpSync,
   existsSync,
@@ -150,6 +151,7 @@ export const lambdaBytes = 250 * 1024 ** 2;
 /**
  * @param options.models names of the bundles that are deployed
  * @param options.functionsOnly leave layers and container as they are
+ * @throws Error when there is no such bundle
  */
 export async function buildCloud({ models, functionsOnly = false } = {}) {
   const started = new Date();
@@ -159,20 +161,23 @@ export async function buildCloud({ models, functionsOnly = false } = {}) {
     writeNativeLayer(join(cloudFolder, "layers", "native"));
     buildModels(bundles);
     await writeSegmentContext(join(cloudFolder, "segment"), bundles);
-    checkQuickSize();
     writeFileSync(stampFile, JSON.stringify({ models: models ?? null }));
     // A source saved while we were building must count as newer than what we built.
     utimesSync(stampFile, started, started);
   }
 }
 
-function checkQuickSize() {
-  const parts = ["functions/quick", "layers/native", "layers/models"].map((name) => join(cloudFolder, name));
-  const total = parts.reduce((sum, folder) => sum + folderBytes(folder), 0);
+/**
+ * @param folder laid out as dist/cloud
+ * @throws Error when Lambda would not take the quick function with its layers
+ */
+export function checkQuickSize(folder = cloudFolder) {
+  const parts = ["functions/quick", "layers/native", "layers/models"].map((name) => join(folder, name));
+  const total = parts.reduce((sum, part) => sum + folderBytes(part), 0);
   if (total <= lambdaBytes) return;
   const size = Math.round(total / 1024 ** 2);
   throw new Error(
-    `the quick function has ${size} MB with its layers, and Lambda takes 250: name fewer bundles with --models, or configure quick as "off"`,
+    `the quick function has ${size} MB with its layers, and Lambda takes 250: let pipelines name fewer or smaller models, or write "quick": "off" in the configuration`,
   );
 }
 
@@ -201,7 +206,15 @@ function newest(path) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const args = process.argv.slice(2);
+  try {
+    await main(process.argv.slice(2));
+  } catch (error) {
+    console.error(`\n${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function main(args) {
   const began = performance.now();
   const models = args.includes("--models") ? args[args.indexOf("--models") + 1].split(",") : undefined;
   if (args.includes("--if-stale") && isCloudFresh(models)) {
@@ -217,4 +230,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     }
     console.log(`dist/cloud built in ${Math.round(performance.now() - began)} ms`);
   }
+  if (!args.includes("--without-quick") && !args.includes("--functions")) checkQuickSize();
 }

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildFunctions, functions } from "../../scripts/build-cloud.mjs";
+import { buildFunctions, checkQuickSize, functions, lambdaBytes } from "../../scripts/build-cloud.mjs";
 import { blocks } from "./in-process-cloud.js";
 
 /** Below the repository, as the SDK is looked for from there; not where what is deployed lies. */
@@ -49,6 +49,20 @@ describe("the bundles of the functions", () => {
     for (const file of ["index.mjs", "worker.js"]) {
       expect(readFileSync(join(quick, file), "utf8")).not.toMatch(/from\s*"(?:sharp|onnxruntime-node)"/);
     }
+  });
+
+  it("quick with its layers is refused when Lambda would not take it, with what to do", () => {
+    const parts = ["functions/quick", "layers/native", "layers/models/models/large"].map((name) =>
+      join(folder, "size", name),
+    );
+    for (const part of parts) mkdirSync(part, { recursive: true });
+    const graph = join(parts[2]!, "model.onnx");
+
+    writeFileSync(graph, "");
+    truncateSync(graph, lambdaBytes);
+    expect(() => checkQuickSize(join(folder, "size"))).not.toThrow();
+    truncateSync(graph, lambdaBytes + 1);
+    expect(() => checkQuickSize(join(folder, "size"))).toThrow(/"quick": "off"/);
   });
 
   it.each([...orchestrating, "quick"])("%s tells what is wrong with its environment as it starts", (name) => {

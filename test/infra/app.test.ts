@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { wantedAssets } from "../../infra/app.js";
 import { standInAssets } from "./support/synth.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -58,6 +59,20 @@ describe("the app that cdk.json names", () => {
     expect(code).toBe(0);
     expect(existsSync(path.join(out, "clustseg-lab.template.json"))).toBe(true);
   }, 120_000);
+
+  test.each([
+    [{}, { models: ["clustseg-superpixel"], quick: true }],
+    [
+      {
+        quick: "off",
+        pipelines: ["street", "photo", "street"].map((model, i) => ({ name: `p${i}`, model: `clustseg-${model}` })),
+      },
+      { models: ["clustseg-photo", "clustseg-street"], quick: false },
+    ],
+    [{ quick: "perhaps" }, undefined],
+  ])("has the bundles made that pipelines name, and no others: %j", (environment, expected) => {
+    expect(wantedAssets({ environment: "dev", environments: { dev: environment } })).toEqual(expected);
+  });
 
   test.each<[string, object, string]>([
     [
