@@ -33,17 +33,22 @@ export async function deploy(emulator: Emulator, configuration: string, output: 
   );
 }
 
+/** What `cdk` needs to take the emulator for AWS and its own builder for Docker. */
+export function cdkEnvironment(emulator: Emulator): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...emulator.environment("deploy"),
+    CDK_DOCKER: resolve(emulatorFolder, "docker-shim.mjs"),
+    CDK_DISABLE_CLI_TELEMETRY: "true",
+  };
+}
+
 async function cdk(emulator: Emulator, words: readonly string[], cwd: string): Promise<void> {
   try {
     await execute(resolve("node_modules/.bin/cdk"), [...words, "--no-notices"], {
       cwd,
       maxBuffer: 64 * 1024 ** 2,
-      env: {
-        ...process.env,
-        ...emulator.environment("deploy"),
-        CDK_DOCKER: resolve(emulatorFolder, "docker-shim.mjs"),
-        CDK_DISABLE_CLI_TELEMETRY: "true",
-      },
+      env: cdkEnvironment(emulator),
     });
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };

@@ -400,6 +400,33 @@ def read_templates_by_path() -> None:
     responses.get_stack_from_s3_url = get_stack_from_s3_url
 
 
+def delete_by_cloudformation() -> None:
+    """DeleteStack: what moto creates and would leave, and with it the VPC, which cannot go while routes and gateways are there."""
+    from moto.batch.models import ComputeEnvironment, JobQueue, batch_backends
+    from moto.ec2.models import ec2_backends
+    from moto.ec2.models.internet_gateways import InternetGateway
+    from moto.ec2.models.route_tables import RouteTable
+
+    def delete_environment(self: Any, account_id: str, region_name: str) -> None:
+        batch_backends[account_id][region_name].delete_compute_environment(self.name)
+
+    def delete_queue(self: Any, account_id: str, region_name: str) -> None:
+        batch_backends[account_id][region_name].delete_job_queue(self.arn)
+
+    def delete_route_table(self: Any, account_id: str, region_name: str) -> None:
+        self._associations.clear()
+        ec2_backends[account_id][region_name].delete_route_table(self.id)
+
+    def delete_gateway(self: Any, account_id: str, region_name: str) -> None:
+        self.vpc = None
+        ec2_backends[account_id][region_name].delete_internet_gateway(self.id)
+
+    ComputeEnvironment.delete = delete_environment
+    JobQueue.delete = delete_queue
+    RouteTable.delete = delete_route_table
+    InternetGateway.delete = delete_gateway
+
+
 def main() -> None:
     arguments = parse_arguments()
     # Before any import of moto: its settings are read from the environment.
@@ -423,6 +450,7 @@ def main() -> None:
     deploy_layers_by_cloudformation()
     tell_where_code_lies()
     read_templates_by_path()
+    delete_by_cloudformation()
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server

@@ -9,7 +9,7 @@ const cloud = await openCloud();
 const stack = await cloud.stack("dev");
 
 // The last of the scenarios: the ledger holds what all of them have done. By itself it has a few images of its own.
-test("13 every call that a stage has made is one that its role may make", async () => {
+test("14 every call that a stage has made is one that its role may make", async () => {
   const { ledger } = cloud.emulator.proxy;
   const image = await readFile("examples/images/cat.jpg");
   for (let i = 0; i < 10; i++)
