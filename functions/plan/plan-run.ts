@@ -6,7 +6,6 @@ import {
 } from "../../layers/pipeline/cloud-contracts.js";
 import type { RunRequest } from "../../layers/pipeline/contracts.js";
 import { intake, readRequest } from "../../layers/pipeline/intake.js";
-import { stagingKeys } from "../../layers/pipeline/keys.js";
 import { plan, readPlan } from "../../layers/pipeline/plan.js";
 import type { Clock, RunStores } from "../../layers/pipeline/ports.js";
 import type { IntakeSource } from "../../layers/pipeline/selection.js";
@@ -38,7 +37,9 @@ export interface PlanPorts {
 export async function planRun(input: ExecutionInput, ports: PlanPorts): Promise<PlanOutput> {
   const { staging } = ports;
   const pipeline = pipelineNamed(ports.pipelines, input.pipeline);
-  if ("resume" in input) await forgetStop(staging, input.resume);
+  // A run that goes on has its failure budget anew. What stopped it was put away by whoever goes on with it, before this execution
+  // began: a marker that is there now is somebody's newer wish.
+  if ("resume" in input) await clearShardCounts(staging, input.resume);
   const request = await requestOf(input, pipeline, ports);
   const { run_id: runId } = request;
   const stores = { staging, results: ports.resultsOf(pipeline) };
@@ -86,10 +87,4 @@ async function requestOf(input: ExecutionInput, pipeline: Pipeline, ports: PlanP
     nameRun: () => runId,
     keepEmpty: true,
   });
-}
-
-/** A run that goes on is no longer stopped, and has its failure budget anew. */
-async function forgetStop(staging: RunStores["staging"], runId: string): Promise<void> {
-  await staging.delete(stagingKeys(runId).stop);
-  await clearShardCounts(staging, runId);
 }

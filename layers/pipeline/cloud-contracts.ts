@@ -88,7 +88,10 @@ export const executionInputSchema = z.union([
   /** request.json and manifest.jsonl lie in staging. */
   z.strictObject({ pipeline: pipelineName, run_id: runIdSchema }),
   z.strictObject({ pipeline: pipelineName, submit: submitSchema }),
-  /** A run that was cancelled or has failed goes on. The execution is called `retryName(run_id, n)`. */
+  /**
+   * A run that was cancelled or has failed goes on. The execution is called `retryName(run_id, n)`; whoever starts it deletes the
+   * run's stop marker before.
+   */
   z.strictObject({ pipeline: pipelineName, resume: runIdSchema }),
 ]);
 export type ExecutionInput = z.infer<typeof executionInputSchema>;

@@ -264,6 +264,8 @@ describe("a run that is stopped", () => {
 
     const [stopped] = await cloud.executeAll();
     cloud.staging.before = () => {};
+    // As `clustseg redrive` does.
+    await cloud.staging.delete(stagingKeys(runId).stop);
     const resumed = await cloud.execute(retryName(runId, 1), { pipeline: "blocks", resume: runId });
 
     expect(stopped?.status).toBe("cancelled");
@@ -276,6 +278,24 @@ describe("a run that is stopped", () => {
     });
     expect(cloud.segmenter.calls).toBe(40);
     expect([...cloud.staging.objects.keys()]).toEqual([]);
+  });
+
+  it("again after it was gone on with, before its plan, stays stopped until it is gone on with once more", async () => {
+    const cloud = inProcessCloud();
+    const [run] = await cloud.receive([await cloud.uploads.upload("a.png", imageBytes(1))]);
+    const runId = run!.run;
+    const again = (n: number) => cloud.execute(retryName(runId, n), { pipeline: "blocks", resume: runId });
+    await stopRun(cloud.staging, runId, "cancelled", systemClock);
+    await cloud.executeAll();
+    await cloud.staging.delete(stagingKeys(runId).stop);
+
+    await stopRun(cloud.staging, runId, "cancelled", systemClock);
+    const stopped = await again(1);
+    await cloud.staging.delete(stagingKeys(runId).stop);
+    const completed = await again(2);
+
+    expect(stopped).toMatchObject({ status: "cancelled", items: { segmented: 0, pending: 1 } });
+    expect(completed).toMatchObject({ status: "completed", items: { segmented: 1, pending: 0 } });
   });
 
   it("before its plan does nothing at all", async () => {
