@@ -70,6 +70,8 @@ const settings = {
   provider: ["CLUSTSEG_PROVIDER", z.enum(["cuda", "cpu"]).default("cpu")],
   /** Folder of bundles; undefined: beside the code. */
   models: ["CLUSTSEG_MODELS", z.string().min(1).optional()],
+  /** So long after its start a job is killed for good, so it leaves before; undefined: never. */
+  jobSeconds: ["CLUSTSEG_JOB_SECONDS", z.coerce.number().positive().optional()],
   /** Stands in for AWS, under test. */
   endpoint: ["AWS_ENDPOINT_URL", z.url().optional()],
 } as const satisfies Record<string, readonly [string, z.ZodType]>;

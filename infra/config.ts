@@ -102,9 +102,12 @@ export interface ComputeConfig {
   readonly vcpus: number;
   /** Of one job, in MiB. @default gpu: 14,000; fargate: 8,192; cpu: 7,000 */
   readonly memoryMib: number;
-  /** How often a job is tried, if its machine was reclaimed or it asks for it (exit 75). @default 5 */
+  /** How often a job is tried, if its machine was reclaimed or it asks for it (exit 75), as it does near its timeout. @default 5 */
   readonly attempts: number;
-  /** A job that takes longer is stopped, in minutes; what it has done stays. @default 60 */
+  /**
+   * Minutes of one try of a job. Two minutes before (at half time, if that is later) it saves what is done and leaves, and the next
+   * try goes on there: a shard may take `attempts` times as long. @default 60
+   */
   readonly timeoutMinutes: number;
   /** A job that no machine was found for is given up after so many minutes, 10 to 1,440. @default 240 */
   readonly waitMinutes: number;

@@ -43,6 +43,8 @@ export function makeJob(scope: Construct, props: JobProps): EcsJobDefinition {
       // Lambda sets it, Batch on EC2 does not, and the SDK does not ask the machine.
       AWS_REGION: Stack.of(scope).region,
       CLUSTSEG_PROVIDER: config.kind === "gpu" ? "cuda" : "cpu",
+      // Batch does not try a job again that it has timed out, so the worker leaves before that, with the code that is tried again.
+      CLUSTSEG_JOB_SECONDS: String(config.timeoutMinutes * 60),
     }),
     retryAttempts: config.attempts,
     // No rule that matches means "again", so the last one ends all that is not named above it.

@@ -2,8 +2,9 @@
  * Being told to leave, and the time that is left for it.
  *
  * ECS sends SIGTERM and, 30 s later unless told otherwise, SIGKILL (a task that is stopped, Fargate Spot); EC2 gives notice two
- * minutes before it takes a Spot instance back. Both begin the same: nothing new is begun, what is in hand is finished and
- * saved. When the time is up, what is not finished is given up, and what is finished is saved.
+ * minutes before it takes a Spot instance back; Batch kills a job at its timeout, without a word and for good. All begin the
+ * same: nothing new is begun, what is in hand is finished and saved. When the time is up, what is not finished is given up,
+ * and what is finished is saved.
  */
 export class Interruption {
   readonly #stopping = new AbortController();
@@ -62,4 +63,34 @@ export function listenForSignals(interruption: Interruption, graceMs: number, on
     process.on(name, listener);
     interruption.onRelease(() => process.off(name, listener));
   }
+}
+
+/** Before a job's timeout: enough for an image in hand, the last pack and the end of a graph. */
+const leaveMs = 120_000;
+/** What is left after the grace: the last pack and the graph (worker.ts gives them 12 s), and a little. */
+const afterGraceMs = 15_000;
+
+/**
+ * When to leave a job that is killed after `seconds`: two minutes before, or at half time if that is later.
+ * @returns milliseconds from the job's start, and the grace that is left then for what is in hand
+ */
+export function leavingTime(seconds: number): { readonly afterMs: number; readonly graceMs: number } {
+  const margin = Math.min(leaveMs, seconds * 500);
+  return { afterMs: seconds * 1000 - margin, graceMs: Math.min(60_000, Math.max(0, margin - afterGraceMs)) };
+}
+
+/** Interrupt in time before a job that has begun `elapsedMs` ago is killed, `seconds` after its start. */
+export function watchDeadline(
+  interruption: Interruption,
+  seconds: number,
+  elapsedMs: number,
+  onLeaving: (graceMs: number) => void,
+): void {
+  const { afterMs, graceMs } = leavingTime(seconds);
+  const leave = () => {
+    onLeaving(graceMs);
+    interruption.interrupt("the job's time", graceMs);
+  };
+  const timer = setTimeout(leave, Math.max(0, afterMs - elapsedMs)).unref();
+  interruption.onRelease(() => clearTimeout(timer));
 }

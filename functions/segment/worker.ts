@@ -6,7 +6,7 @@ import { openTelemetry, type Telemetry } from "../telemetry.js";
 import { readArguments, usage } from "./arguments.js";
 import { checkModels } from "./check.js";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.js";
-import { Interruption, listenForSignals } from "./interruption.js";
+import { Interruption, listenForSignals, watchDeadline } from "./interruption.js";
 import { type JobEnd, segmentJob } from "./job.js";
 import { JobReports } from "./reports.js";
 import { watchSpotNotice } from "./spot-notice.js";
@@ -63,8 +63,16 @@ async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Pr
       "failureBudget",
       "provider",
       "models",
+      "jobSeconds",
       "endpoint",
     ]);
+    const { jobSeconds: seconds } = settings;
+    if (seconds !== undefined) {
+      // Batch counts from the start of the container, which is this process.
+      watchDeadline(interruption, seconds, process.uptime() * 1000, () =>
+        logger.warn("the job's time is nearly up", { seconds }),
+      );
+    }
     const client = openS3(settings.endpoint);
     interruption.onRelease(() => client.destroy());
     const { end, ...rest } = await segmentJob({

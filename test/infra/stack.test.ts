@@ -244,6 +244,22 @@ describe("the container on GPU machines", () => {
     expect(job.Timeout).toEqual({ AttemptDurationSeconds: 3600 });
   });
 
+  test("is told its own time, as Batch does not try a job again that it has timed out", async () => {
+    const jobOf = (of: Template) => propertiesOf("AWS::Batch::JobDefinition", /./, of);
+    const short = jobOf(await synth({ compute: { timeoutMinutes: 7 } }));
+
+    for (const [job, seconds] of [
+      [jobOf(template), 3600],
+      [short, 420],
+    ] as const) {
+      expect(job.Timeout).toEqual({ AttemptDurationSeconds: seconds });
+      expect(job.ContainerProperties.Environment).toContainEqual({
+        Name: "CLUSTSEG_JOB_SECONDS",
+        Value: String(seconds),
+      });
+    }
+  });
+
   test.each([
     [{}, { VARIANT: "cuda", CUDA_MAJOR: "12" }],
     [{ cudaMajor: 13 }, { VARIANT: "cuda", CUDA_MAJOR: "13" }],

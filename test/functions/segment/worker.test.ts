@@ -128,6 +128,24 @@ describe.skipIf(!hasMoto)("the worker's process", () => {
     expect(lines.at(-1)).toMatchObject({ message: "interrupted", why: "Spot notice" });
   }, 60_000);
 
+  it("before its job is timed out, leaves by itself with 75; started again, it does the rest", async () => {
+    const run = await prepared({ pictures: 60, size: [300, 240] });
+
+    const first = await start(run, { CLUSTSEG_JOB_SECONDS: "4" });
+    const saved = (await progress(run)).outcomes.size;
+    const second = await start(run, { CLUSTSEG_JOB_SECONDS: "3600" });
+
+    expect(first.code).toBe(75);
+    expect(first.lines.some(({ message }) => message === "the job's time is nearly up")).toBe(true);
+    expect(first.lines.at(-1)).toMatchObject({
+      message: "interrupted",
+      why: expect.stringContaining("the job's time"),
+    });
+    expect(saved).toBeLessThan(60);
+    expect(second.code).toBe(0);
+    expect((await progress(run)).outcomes.size).toBe(60);
+  }, 90_000);
+
   it.each([
     ["no GPU where one is asked for", { CLUSTSEG_PROVIDER: "cuda" }, 69, "MODEL_PROVIDER_UNAVAILABLE"],
     ["no model by the pipeline's name", { CLUSTSEG_MODELS: "/nowhere" }, 78, "MODEL_NOT_FOUND"],
