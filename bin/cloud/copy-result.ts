@@ -1,3 +1,4 @@
+import { claimOf } from "../../layers/pipeline/claim.js";
 import type { ResultMetadata } from "../../layers/pipeline/contracts.js";
 import { isResultFileName, type ResultFileName, resultFileTypes, resultKey } from "../../layers/pipeline/keys.js";
 import { decodeMetadata, hasResultFile, storedResultId } from "../../layers/pipeline/metadata.js";
@@ -65,6 +66,7 @@ async function readMetadata(
 ): Promise<{ readonly body: Uint8Array; readonly parsed: ResultMetadata }> {
   const key = resultKey(place, "metadata.json");
   const { body } = await store.get(key, { maxBytes: maxMetadataBytes });
+  if (claimOf(body) !== undefined) throw changed(store, place);
   return { body, parsed: decodeMetadata(body, `${store.uri}${key}`) };
 }
 

@@ -31,6 +31,7 @@ export function addInspectCommand(program: Command, io: Io, done: (code: ExitCod
 async function inspect(io: Io, given: string, json: boolean): Promise<ExitCode> {
   const { checkResult } = await import("../../layers/pipeline/check-result.js");
   const { decodeIds } = await import("../../layers/model/encode.js");
+  const { claimOf } = await import("../../layers/pipeline/claim.js");
   const { decodeMetadata } = await import("../../layers/pipeline/metadata.js");
   const folder = folderOf(given);
   const store = await openStore(folder, io.cwd);
@@ -41,6 +42,11 @@ async function inspect(io: Io, given: string, json: boolean): Promise<ExitCode> 
       cause,
     });
   });
+  if (claimOf(body) !== undefined) {
+    throw new ClustsegError("RESULT_NOT_FOUND", `the result in ${folder} is being written just now`, {
+      hint: "Give the same command again in a moment. A claim that nobody finishes is taken over by the image's next run.",
+    });
+  }
   const metadata = decodeMetadata(body, path.join(given === folder ? folder : path.dirname(given), "metadata.json"));
   const checks = await checkResult(store, metadata, decodeIds);
   const { segments_info: segments, ...rest } = metadata;

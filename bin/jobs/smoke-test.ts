@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { claimOf } from "../../layers/pipeline/claim.js";
 import { decodeMetadata, hasResultFile } from "../../layers/pipeline/metadata.js";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
@@ -73,6 +74,7 @@ async function smallestExample(): Promise<string> {
 async function look(results: ObjectStore, key: string): Promise<string | undefined> {
   if ((await results.head(`${key}/metadata.json`)) === undefined) return undefined;
   const { body } = await results.get(`${key}/metadata.json`);
+  if (claimOf(body) !== undefined) return undefined;
   const { frame, segments, files, model } = decodeMetadata(body, `${results.uri}${key}/metadata.json`);
   for (const { name, bytes } of files) {
     if (await hasResultFile(results, key, name as "segments.png", bytes)) continue;

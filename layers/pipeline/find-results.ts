@@ -1,4 +1,5 @@
 import { ClustsegError } from "../segments/errors.js";
+import { claimOf } from "./claim.js";
 import { isVersionPlace, resultKey } from "./keys.js";
 import { OpenPrefixes } from "./open-prefixes.js";
 import { orderedMap } from "./ordered-map.js";
@@ -26,17 +27,21 @@ const headsAtOnce = 16;
 /**
  * The finished results of a store, those with a metadata.json, in key order and streamed. Of each the first bytes are read.
  *
- * @param onUnfinished called for images whose result was begun only: segments.png without metadata.json
+ * @param onUnfinished called for images whose result was begun only: segments.png without metadata.json, or with a claim there
  * @throws ClustsegError RESULT_NOT_FOUND when the store is one image's own result, or a STORE_* code
  */
-export function findResults(
+export async function* findResults(
   results: ObjectStore,
   onUnfinished: (key: string) => void = () => {},
 ): AsyncGenerator<FoundResult> {
-  return orderedMap(finishedKeys(results, onUnfinished), headsAtOnce, async (key) => ({
+  const found = orderedMap(finishedKeys(results, onUnfinished), headsAtOnce, async (key) => ({
     key,
     kind: await kindOf(results, key),
   }));
+  for await (const { key, kind } of found) {
+    if (kind === "claim") onUnfinished(key);
+    else yield { key, kind };
+  }
 }
 
 async function* finishedKeys(results: ObjectStore, onUnfinished: (key: string) => void): AsyncGenerator<string> {
@@ -69,9 +74,10 @@ const kindPattern = new RegExp(
   `"model":\\{"name":(${text}),"version":(${text}),"sha256":"([0-9a-f]{64})"\\},"task":(${text})`,
 );
 
-async function kindOf(results: ObjectStore, key: string): Promise<ResultKind | undefined> {
+async function kindOf(results: ObjectStore, key: string): Promise<ResultKind | "claim" | undefined> {
   try {
     const { body } = await results.get(resultKey(key, metadataFile), { range: { start: 0, end: headBytes } });
+    if (claimOf(body) !== undefined) return "claim";
     const match = kindPattern.exec(new TextDecoder().decode(body));
     if (match === null) return undefined;
     const [name, version, task] = [match[1], match[2], match[4]].map((quoted) => JSON.parse(quoted!) as string);

@@ -3,6 +3,7 @@ import { ClustsegError } from "../segments/errors.js";
 import type { SegmentMap } from "../segments/segment-map.js";
 import type { SegmentInfo } from "../segments/segments-info.js";
 import { type SegmentRow, segmentTable } from "../segments/table.js";
+import { claimOf } from "./claim.js";
 import type { ResultMetadata } from "./contracts.js";
 import { resultKey } from "./keys.js";
 import { decodeMetadata } from "./metadata.js";
@@ -34,6 +35,11 @@ export async function loadResult(
     results.get(resultKey(key, "metadata.json"), { maxBytes: maxMetadataBytes }),
     results.get(resultKey(key, "segments.png"), { maxBytes: maxIdsBytes }),
   ]);
+  if (claimOf(about.body) !== undefined) {
+    throw new ClustsegError("OBJECT_CHANGED", `the result of ${key} is being replaced just now`, {
+      hint: "Give the same command again in a moment.",
+    });
+  }
   const metadata = decodeMetadata(about.body, `metadata.json of ${key}`);
   const map = await decodeIds(ids.body);
   const { frame, task, categories, segments_info: said } = metadata;

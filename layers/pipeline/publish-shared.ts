@@ -1,5 +1,5 @@
-import { z } from "zod";
 import { ClustsegError } from "../segments/errors.js";
+import { type Claim, claimOf, encodeClaim } from "./claim.js";
 import type { ItemOutcome, ResultMetadata } from "./contracts.js";
 import { type ResultFileName, resultFileTypes, resultKey, versionPlace } from "./keys.js";
 import { decodeMetadata, metadataHeadBytes, resultIdOf } from "./metadata.js";
@@ -23,14 +23,6 @@ import { hasOrder, isLaterUpload, isSameUpload } from "./uploads-order.js";
 /** Longer than any publisher lives: a Lambda function has 15 minutes. */
 export const claimMs = 16 * 60_000;
 const attempts = 8;
-
-const claimSchema = z.object({
-  schema: z.literal("clustseg.claim/1"),
-  result_id: z.string(),
-  at: z.iso.datetime(),
-  /** There was nothing before. */
-  fresh: z.boolean(),
-});
 
 export interface SharedPublishing {
   readonly results: ObjectStore;
@@ -206,7 +198,7 @@ interface Stored {
   readonly etag: string;
   /** Id of a result that is committed; undefined for a claim, or what is none of ours. */
   readonly id: string | undefined;
-  readonly claim: z.infer<typeof claimSchema> | undefined;
+  readonly claim: Claim | undefined;
 }
 
 async function readStored(results: ObjectStore, place: string): Promise<Stored | undefined> {
@@ -216,15 +208,7 @@ async function readStored(results: ObjectStore, place: string): Promise<Stored |
   if (found === undefined) return undefined;
   const id = resultIdOf(found.body);
   const { etag } = found.info;
-  return { etag, id, claim: id === undefined ? parseClaim(found.body) : undefined };
-}
-
-function parseClaim(body: Uint8Array): Stored["claim"] {
-  try {
-    return claimSchema.safeParse(JSON.parse(new TextDecoder().decode(body))).data;
-  } catch {
-    return undefined;
-  }
+  return { etag, id, claim: id === undefined ? claimOf(found.body) : undefined };
 }
 
 /** Of which upload the stored result is; undefined when it does not tell. */
@@ -245,8 +229,8 @@ async function claim(
   condition: { readonly ifMatch: string } | { readonly ifAbsent: true },
 ): Promise<void> {
   const at = new Date(clock.now()).toISOString();
-  const document = { schema: "clustseg.claim/1", result_id: id, at, fresh: "ifAbsent" in condition };
-  await putFile(results, place, "metadata.json", new TextEncoder().encode(`${JSON.stringify(document)}\n`), condition);
+  const document = encodeClaim({ result_id: id, at, fresh: "ifAbsent" in condition });
+  await putFile(results, place, "metadata.json", document, condition);
 }
 
 async function putOthers(results: ObjectStore, place: string, files: PackItem["files"]): Promise<void> {

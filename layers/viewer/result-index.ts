@@ -56,6 +56,7 @@ export class ResultIndex {
     const told = new Set<string>();
     try {
       for await (const found of mapAhead(listResults(this.#results), lookAhead, (one) => this.#look(one))) {
+        if (found === undefined) continue;
         if ("problem" in found) {
           yield found;
           continue;
@@ -73,10 +74,12 @@ export class ResultIndex {
     }
   }
 
-  async #look(listed: ListedResult): Promise<Found | IndexProblem> {
+  /** @returns undefined for a result that is not finished yet */
+  async #look(listed: ListedResult): Promise<Found | IndexProblem | undefined> {
     const { key, files } = listed;
     try {
       const summary = await this.#summary(listed);
+      if (summary === undefined) return undefined;
       const number = this.#numberOf(key);
       const path = this.#addresses.path(key, number);
       if (path === undefined) return { problem: { key, message: "no address in the web leads to a name like this" } };
@@ -92,11 +95,11 @@ export class ResultIndex {
     }
   }
 
-  async #summary({ key, etag }: ListedResult): Promise<ResultSummary> {
+  async #summary({ key, etag }: ListedResult): Promise<ResultSummary | undefined> {
     const known = this.#known.get(key);
     if (known?.etag === etag) return known.summary;
     const summary = await readSummary(this.#results, key);
-    this.#known.set(key, { etag, summary });
+    if (summary !== undefined) this.#known.set(key, { etag, summary });
     return summary;
   }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { claimOf } from "../pipeline/claim.js";
 import { parseDocument } from "../pipeline/contracts.js";
 import { resultKey } from "../pipeline/keys.js";
 import type { ObjectStore } from "../pipeline/ports.js";
@@ -49,10 +50,14 @@ const wholeSchema = headSchema.extend({
     .default([]),
 });
 
-/** @throws ClustsegError METADATA_INVALID, or what the store throws */
-export async function readSummary(results: ObjectStore, key: string): Promise<ResultSummary> {
+/**
+ * @returns undefined when the result is being written just now
+ * @throws ClustsegError METADATA_INVALID, or what the store throws
+ */
+export async function readSummary(results: ObjectStore, key: string): Promise<ResultSummary | undefined> {
   const metadataKey = resultKey(key, "metadata.json");
   const { body, info } = await results.get(metadataKey, { range: { start: 0, end: headBytes } });
+  if (claimOf(body) !== undefined) return undefined;
   const text = new TextDecoder().decode(body);
   // Never inside a name: there, the quotes would have backslashes before them.
   const end = text.indexOf(endOfHead);

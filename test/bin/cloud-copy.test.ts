@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { copyResult } from "../../bin/cloud/copy-result.js";
+import { encodeClaim } from "../../layers/pipeline/claim.js";
 import type { RunStores } from "../../layers/pipeline/ports.js";
 import { gather, startRun, storesWith } from "../pipeline/fixtures.js";
 import { MemoryStore } from "../pipeline/memory-store.js";
@@ -66,6 +67,20 @@ describe("copying a result", () => {
       expect(await keysOf(to)).toEqual([]);
     },
   );
+
+  it("is to be tried again when somebody begins to replace it meanwhile", async () => {
+    const { from, to, id } = await prepare();
+    const get = from.get.bind(from);
+    from.get = async (at, options) => {
+      const found = await get(at, options);
+      const claim = encodeClaim({ result_id: "f".repeat(32), at: "2026-01-01T00:00:00.000Z", fresh: false });
+      if (at === `${key}/metadata.json`) await from.put(at, claim);
+      return found;
+    };
+
+    await expect(copyResult(from, to, key, id)).rejects.toMatchObject({ code: "OBJECT_CHANGED" });
+    expect(await keysOf(to)).toEqual([]);
+  });
 
   it("leaves nothing that looks whole when a file is not as the metadata says", async () => {
     const { from, to, id } = await prepare();

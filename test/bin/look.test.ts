@@ -1,7 +1,8 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
+import { encodeClaim } from "../../layers/pipeline/claim.js";
 import { clustseg, inProcess, jsonLines, photos, root, sharedWorkspace, workspace } from "./cli.js";
 
 describe("clustseg inspect", () => {
@@ -36,6 +37,20 @@ describe("clustseg inspect", () => {
     expect(stdout).toMatch(/BAD the number of segments agrees: 1 instead of/);
     expect(stdout).toMatch(/BAD areas and boxes agree: segment 1 has 1536 pixels/);
     expect(stdout).toMatch(/BAD all files are there, with their sizes: segments\.png has/);
+  });
+});
+
+describe("clustseg inspect of a result that is being written", () => {
+  it("says so, and that the same command will do", async () => {
+    const cwd = await workspace();
+    await mkdir(join(cwd, "masks/a.jpg"), { recursive: true });
+    const claim = encodeClaim({ result_id: "0".repeat(32), at: "2026-01-01T00:00:00.000Z", fresh: true });
+    await writeFile(join(cwd, "masks/a.jpg/metadata.json"), claim);
+
+    const { code, stderr } = await inProcess(cwd, "inspect", "masks/a.jpg");
+
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/being written just now \[RESULT_NOT_FOUND\][\s\S]*in a moment/);
   });
 });
 

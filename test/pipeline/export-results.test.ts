@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { encodeClaim } from "../../layers/pipeline/claim.js";
 import { type ExportEvent, type ExportFormatName, exportResults } from "../../layers/pipeline/export-results.js";
 import { compareKeys } from "../../layers/pipeline/keys.js";
 import type { ObjectInfo, ObjectStore } from "../../layers/pipeline/ports.js";
@@ -74,7 +75,9 @@ describe("an export", () => {
   });
 
   it("passes over what is not finished, and counts it", async () => {
-    const stores = await storesWith("a.jpg", "b.jpg", "b.jpg/c.jpg", "d.jpg");
+    const stores = await storesWith("a.jpg", "b.jpg", "b.jpg/c.jpg", "d.jpg", "e.jpg");
+    const claim = encodeClaim({ result_id: "0".repeat(32), at: "2026-01-01T00:00:00.000Z", fresh: false });
+    await stores.results.put("e.jpg/metadata.json", claim);
     await stores.results.delete("b.jpg/metadata.json");
     await stores.results.delete("d.jpg/metadata.json");
     await stores.results.put("report.json", new Uint8Array(2));
@@ -82,7 +85,7 @@ describe("an export", () => {
 
     const report = await run(stores);
 
-    expect(report.images).toMatchObject({ total: 2, exported: 2, unfinished: 2 });
+    expect(report.images).toMatchObject({ total: 2, exported: 2, unfinished: 3 });
     expect((await coco(stores)).images.map(({ file_name }) => file_name)).toEqual(["a.jpg", "b.jpg/c.jpg"]);
   });
 

@@ -75,6 +75,10 @@ describe("a result", () => {
     expect(() => readResult(document)).toThrow(/metadata\.json/);
   });
 
+  it("that is being written says so", () => {
+    expect(() => readResult({ schema: "clustseg.claim/1" })).toThrow(/being written just now/);
+  });
+
   it("from a stranger may have anything where it is not relied upon", () => {
     const rows = [{ area: "x", category_id: {}, score: "1", mean_color: [1, 2, 999] }];
     const categories = [null, { id: 1 }, { id: 2, name: "__proto__", color: "red" }];

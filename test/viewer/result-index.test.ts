@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { encodeClaim } from "../../layers/pipeline/claim.js";
 import { ResultIndex } from "../../layers/viewer/result-index.js";
 import { listResults } from "../../layers/viewer/result-listing.js";
 import type { IndexEntry, IndexLine } from "../../layers/viewer/wire.js";
@@ -170,6 +171,21 @@ describe("the index", () => {
       "c.jpg",
       "d.jpg",
     ]);
+  });
+
+  it("passes over a result that was begun only, and tells it once it is finished", async () => {
+    const store = await storeWith({ "a.jpg/metadata.json": superpixels("a.jpg") });
+    const claim = encodeClaim({ result_id: "0".repeat(32), at: "2026-01-01T00:00:00.000Z", fresh: true });
+    await store.put("b.jpg/metadata.json", claim);
+    const index = new ResultIndex(store, addresses);
+
+    const during = await gather(index.lines());
+    await store.put("b.jpg/metadata.json", utf8.encode(superpixels("b.jpg")));
+    const after = await gather(index.lines());
+
+    expect(during).toHaveLength(1);
+    expect(entriesOf(during).map(({ key }) => key)).toEqual(["a.jpg"]);
+    expect(entriesOf(after).map(({ key }) => key)).toEqual(["a.jpg", "b.jpg"]);
   });
 
   it("ends with why, when the store fails", async () => {

@@ -28,6 +28,8 @@ export interface Segment {
 
 /** @throws Error when it is not the metadata of a result */
 export function readResult(document: unknown): Result {
+  if (isRecord(document) && document["schema"] === "clustseg.claim/1")
+    throw new Error("This result is being written just now: open it again in a moment.");
   if (!isRecord(document) || document["schema"] !== "clustseg.result/1")
     throw new Error("metadata.json is of another kind.");
   const { frame, model, task, parameters, segments_info: rows, categories } = document;
