@@ -91,6 +91,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       "functions/aws",
       "functions/telemetry",
       "functions/pipeline-model",
+      "functions/same-model",
     ],
     packages: "any",
     node: "any",
