@@ -1,7 +1,7 @@
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 import { openStore } from "../addresses/stores.js";
-import type { Account, BatchJobs, Executions, Logs, Queues, Stacks } from "./ports.js";
+import type { Account, BatchJobs, Executions, Logs, Objects, Queues, Stacks } from "./ports.js";
 import type { CountedUnits } from "./run-progress.js";
 import { type CloudOptions, type CloudSettings, cloudSettings } from "./settings.js";
 import { openStack, resultsOf, type Stack } from "./stack.js";
@@ -12,6 +12,7 @@ export interface CloudServices {
   account(): Promise<Account>;
   queues(): Promise<Queues>;
   logs(): Promise<Logs>;
+  objects(): Promise<Objects>;
   executions(stack: Stack): Promise<Executions>;
   /** undefined when the stack has no Batch queue. */
   jobs(stack: Stack): Promise<BatchJobs | undefined>;
@@ -70,6 +71,7 @@ export function awsServices(cwd: string): CloudServices {
     account: async () => new (await import("./aws-account.js")).AwsAccount(),
     queues: async () => new (await import("./aws-queues.js")).AwsQueues(),
     logs: async () => new (await import("./aws-logs.js")).AwsLogs(),
+    objects: async () => new (await import("./aws-objects.js")).AwsObjects(),
     executions: async ({ stateMachine }) => new (await import("./aws-executions.js")).AwsExecutions(stateMachine),
     jobs: async ({ jobQueue }) => {
       if (jobQueue === undefined) return undefined;

@@ -38,6 +38,17 @@ export interface Executions {
   reason(name: string): Promise<ExecutionFailure | undefined>;
 }
 
+/** Objects as a bucket keeps them. */
+export interface Objects {
+  /**
+   * Delete what lies at a key and below it, with all of its versions and delete markers, as if it never had been there. Without
+   * the permission to (s3:ListBucketVersions, s3:DeleteObjectVersion) versions stay.
+   * @param address of a store, s3://bucket/prefix/
+   * @throws ClustsegError a STORE_* code
+   */
+  purge(address: string, key: string): Promise<void>;
+}
+
 export interface QueueDepth {
   readonly waiting: number;
   readonly inFlight: number;

@@ -20,7 +20,10 @@ export interface SmokeOptions {
 
 const prefix = "clustseg-smoke/";
 
-/** Upload an example image, wait for its result from each pipeline, look at that, and remove both. */
+/**
+ * Upload an example image, wait for its result from each pipeline, look at that, and remove both, their versions included. The
+ * run's report stays, as that of any run; so does a result that comes after the patience is over.
+ */
 export async function smokeTest(
   cloud: Cloud,
   say: (line: string) => void,
@@ -54,8 +57,10 @@ export async function smokeTest(
     }
     return findings;
   } finally {
-    await cloud.uploads.delete(key).catch(() => {});
-    for (const { results } of stores) await removeAll(results, `${key}/`).catch(() => {});
+    const objects = await cloud.services.objects();
+    for (const { uri } of [cloud.uploads, ...stores.map(({ results }) => results)]) {
+      await objects.purge(uri, key).catch(() => {});
+    }
   }
 }
 
@@ -112,8 +117,4 @@ function failed(name: string, failure: string | undefined, time: string): Findin
 
 function after(began: number): string {
   return duration((Date.now() - began) / 1000);
-}
-
-async function removeAll(store: ObjectStore, below: string): Promise<void> {
-  for await (const { key } of store.list(below)) await store.delete(key);
 }

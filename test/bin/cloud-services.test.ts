@@ -101,6 +101,7 @@ function worldOf(world: World) {
     }),
     account: async () => account,
     queues: async () => queues,
+    objects: async () => ({ purge: async () => {} }),
     logs: async () => ({ find: async function* () {} }),
     executions: async () => executions,
     jobs: async () => jobs,

@@ -5,6 +5,7 @@ import {
   CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
@@ -496,8 +497,14 @@ describe.skipIf(!hasMoto)("the commands against a stack in moto", { timeout: 60_
       expect(lost.stdout).toContain("npx cdk deploy");
     });
 
-    it("segments an example image, and leaves nothing of it", async () => {
+    it("segments an example image, and leaves no version of it, and its run's report only", async () => {
       const cloud = await openCloud({}, await workspace());
+      const client = new S3Client({});
+      const buckets = ["test-uploads", "test-results"];
+      for (const Bucket of buckets) {
+        const VersioningConfiguration = { Status: "Enabled" } as const;
+        await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+      }
       const said: string[] = [];
       const worker = (async () => {
         for (;;) {
@@ -515,6 +522,15 @@ describe.skipIf(!hasMoto)("the commands against a stack in moto", { timeout: 60_
       expect(said[0]).toContain("s3://test-uploads/clustseg-smoke/");
       expect(await gather(stand.uploads().list("clustseg-smoke/"))).toEqual([]);
       expect(await gather(stand.results().list("clustseg-smoke/"))).toEqual([]);
+      for (const Bucket of buckets) {
+        const kept = await client.send(new ListObjectVersionsCommand({ Bucket }));
+        const keys = [...(kept.Versions ?? []), ...(kept.DeleteMarkers ?? [])].map(({ Key }) => Key);
+        expect(keys.filter((key) => key?.includes("clustseg-smoke/"))).toEqual([]);
+      }
+      expect((await gather(stand.results().list("reports/s-smoke"))).map(({ key }) => key)).toEqual([
+        "reports/s-smoke.items.jsonl",
+        "reports/s-smoke.json",
+      ]);
     });
 
     it("tells that no result came", async () => {
