@@ -12,6 +12,7 @@ import { openS3, openStore } from "../aws.js";
 import { readEnvironment } from "../environment.js";
 import { openPipelineModel } from "../pipeline-model.js";
 import { openTelemetry, traced } from "../telemetry.js";
+import { ColdStartMeter, coldStartText } from "./cold-start.js";
 import { quickShard } from "./quick-shard.js";
 
 const settings = readEnvironment(process.env, [
@@ -33,11 +34,13 @@ const reserveMs = 45_000;
 
 /** Opened once, and kept while the function is warm. */
 const models = new Map<string, Promise<Model>>();
+const meter = new ColdStartMeter();
 
 /** Input: `shardInputSchema`. */
 export async function handler(event: unknown, context: Context): Promise<QuickOutput> {
   const input = parseValue(shardInputSchema, event, "EVENT_INVALID", "the input of quick");
   const { pipeline, run_id: run, shard } = input;
+  const coldStart = meter.begin();
   return traced(telemetry, { pipeline, run, shard }, async () => {
     const stop = new AbortController();
     const remaining = context.getRemainingTimeInMillis();
@@ -57,6 +60,8 @@ export async function handler(event: unknown, context: Context): Promise<QuickOu
       const seconds = (performance.now() - began) / 1000 / images;
       for (let i = 0; i < images; i++) telemetry.metrics.addMetric("QuickSecondsPerImage", MetricUnit.Seconds, seconds);
       telemetry.logger.info("segmented", { ...answer });
+      const cold = coldStart();
+      if (cold !== undefined) telemetry.logger.info(coldStartText(cold), { ...cold });
       return answer;
     } finally {
       clearTimeout(timer);

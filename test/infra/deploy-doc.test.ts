@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { readArguments } from "../../functions/segment/arguments.js";
 import { parseConfig } from "../../infra/read-config.js";
 import { resolveRecipes } from "../../infra/recipes.js";
 import { inProcess, root } from "../bin/cli.js";
@@ -54,6 +55,15 @@ describe("docs/deploy.md", () => {
     expect(text).toContain(`within ${buckets.stagingDays} days`);
     expect(text).toContain(`for ${buckets.oldVersionsDays} days`);
     expect([network.zones, network.access]).toEqual([3, "public-ip"]);
+  });
+
+  test("gives the container words that it understands, where a job is submitted by hand", () => {
+    const given = [...text.matchAll(/--container-overrides '?command=([^\s'`]+)'?/g)].map(([, list = ""]) =>
+      list.split(","),
+    );
+
+    expect(given).toHaveLength(1);
+    for (const words of given) expect(readArguments(words)).toBe("check");
   });
 
   test.each([
