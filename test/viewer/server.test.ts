@@ -17,6 +17,7 @@ interface Answer {
 }
 
 const secret = "nobody may read this";
+const hostileNames = ["line\r\nx-evil: 1.png", 'quote"; filename="x-evil.png', "x-evil\u2028文字😀ü.png"];
 
 describe("the viewer's server", () => {
   const folders = useFolders(async ({ root, images, results }) => {
@@ -30,6 +31,13 @@ describe("the viewer's server", () => {
     await writeFile(path.join(results, "private.jpg", "notes.txt"), secret);
     await writeFile(path.join(results, "secret.txt"), secret);
     await writeFile(path.join(root, "outside.png"), secret);
+    // Names that would end a header, if they came into one; and an etag that would.
+    for (const key of hostileNames) await writeScene({ images, results }, key, drawScene(4, 48, 32));
+    const evil = path.join(results, "etag.png", "metadata.json");
+    await writeScene({ images, results }, "etag.png", drawScene(5, 48, 32));
+    const named = JSON.parse(await readFile(evil, "utf8"));
+    named.source.etag = 'x"\r\nx-evil: 1';
+    await writeFile(evil, JSON.stringify(named));
     await mkdir(path.join(results, "link.jpg"));
     await symlink(path.join(root, "outside.png"), path.join(results, "link.jpg", "segments.png"));
     await writeFile(
@@ -88,6 +96,20 @@ describe("the viewer's server", () => {
 
     expect([status, headers["content-type"]]).toEqual([200, "image/png"]);
     expect(body.equals(await readFile(path.join(folders.images, "a/b c.png")))).toBe(true);
+  });
+
+  it.each([...hostileNames, "etag.png"])("lets no name and no etag of a stranger into a header: %j", async (key) => {
+    const number = numbers.get(key);
+    expect(number).toBeDefined();
+    const plain = numbers.get("a/b c.png");
+    for (const file of ["segments.png", "metadata.json", "image"]) {
+      const { headers, status } = await ask(`/a/${number}/${file}`);
+      const usual = await ask(`/a/${plain}/${file}`);
+
+      expect(status).toBe(key === "etag.png" && file === "image" ? 404 : 200);
+      expect(JSON.stringify(headers)).not.toMatch(/evil/i);
+      if (status === 200) expect(Object.keys(headers).sort()).toEqual(Object.keys(usual.headers).sort());
+    }
   });
 
   it("does not serve an image that has changed since", async () => {
