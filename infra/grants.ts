@@ -38,9 +38,35 @@ const write = (place: Place, ...keys: string[]) =>
     ["s3:PutObject", "s3:AbortMultipartUpload"],
     keys.map((key) => objectsOf(place, key)),
   );
-const remove = (place: Place, keys: string) => allow(["s3:DeleteObject"], [objectsOf(place, keys)]);
+const remove = (place: Place, ...keys: string[]) =>
+  allow(
+    ["s3:DeleteObject"],
+    keys.map((key) => objectsOf(place, key)),
+  );
 
 const runs = "runs/*";
+
+/** What whoever decodes images makes in staging. A "*" crosses slashes: "runs/r/outcomes/packs/x.pack" is such a key, too. */
+const packed = ["runs/*/packs/*.pack", "runs/*/packs/*/attempt.json"];
+
+/**
+ * What the other stages go by, whatever is allowed beside it. None of these is a pack's key, since between "packs/" and the end of
+ * one there are a shard's number and its own, nor is the sign to stop; and a run's id has no slash.
+ */
+const goneBy = [
+  ...["outcomes", "counts", "shards"].map((folder) => `runs/*/${folder}/*`),
+  ...["request.json", "manifest.jsonl", "plan.json", "map.json", "list.txt", "lock.json"].map(
+    (file) => `runs/*/${file}`,
+  ),
+];
+
+/** Nobody's `allow` is stronger than this. */
+const never = (place: Place, keys: readonly string[]) =>
+  new PolicyStatement({
+    effect: Effect.DENY,
+    actions: ["s3:PutObject", "s3:DeleteObject"],
+    resources: keys.map((key) => objectsOf(place, key)),
+  });
 
 /** What every stage does in staging. */
 const workIn = (staging: Place) => [list(staging), read(staging, runs), write(staging, runs)];
@@ -81,8 +107,9 @@ export function bucketStatements(
       readVersions(uploads),
       list(staging),
       read(staging, runs),
-      write(staging, "runs/*/packs/*", "runs/*/stop.json"),
-      remove(staging, "runs/*/packs/*"),
+      write(staging, ...packed, "runs/*/stop.json"),
+      remove(staging, ...packed),
+      never(staging, goneBy),
     ],
     // Never uploads. Deletes files of a result that the new one does not have.
     publish: [

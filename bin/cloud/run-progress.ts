@@ -1,12 +1,13 @@
 import type { ItemOutcome, Plan } from "../../layers/pipeline/contracts.js";
 import { readRequest } from "../../layers/pipeline/intake.js";
 import { readOutcomes } from "../../layers/pipeline/json-lines.js";
-import { packNumberOf, runsPrefix, stagingKeys } from "../../layers/pipeline/keys.js";
+import { runsPrefix, stagingKeys } from "../../layers/pipeline/keys.js";
 import { packHeaderOutcomes, packHeaderRange, packStartBytes } from "../../layers/pipeline/pack.js";
 import { readPlan } from "../../layers/pipeline/plan.js";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import type { RunCounts } from "../../layers/pipeline/run-events.js";
 import { mapBounded } from "../../layers/pipeline/semaphore.js";
+import { countsNamed, outcomesNamed, type PackName, packNamed } from "../../layers/pipeline/staged-names.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 
 /** How far a run has come, as far as staging tells. */
@@ -52,22 +53,24 @@ export async function runProgress(
   const keys = stagingKeys(runId);
   const [said, packs, outcomes] = await Promise.all([
     shardCounts(staging, keys.counts),
-    keysBelow(staging, keys.packs),
-    keysBelow(staging, keys.outcomes),
+    namedBelow(staging, keys.packs, packNamed),
+    namedBelow(staging, keys.outcomes, outcomesNamed),
   ]);
   const whole = new Map<string, string>();
-  for (const key of outcomes) {
-    const shard = /^(\d{5,})\.jsonl$/.exec(key.slice(keys.outcomes.length))?.[1];
-    if (shard !== undefined) whole.set(shard, key);
-  }
+  for (const [key, name] of outcomes) if (name.of === "shard") whole.set(name.shard, key);
   // A run that was gone on with has shards that are done and of which nothing is said any more.
   const open = [...whole].filter(([shard]) => !said.has(shard)).map(([, key]) => key);
-  const parts = outcomes.filter((key) => isOf(key, keys.outcomes, (shard) => !whole.has(shard)));
-  const waiting = packs.filter((key) => isOf(key, keys.packs, (shard) => !whole.has(shard)));
-  const published = new Set(parts.map((key) => unitOf(key, keys.outcomes)));
-  // Between publishing a pack and deleting it both are there.
-  const unpublished = waiting.filter((key) => !published.has(unitOf(key, keys.packs)));
-  const units = [...open, ...parts, ...unpublished];
+  const published = new Set<string>();
+  const units = [...open];
+  for (const [key, name] of outcomes) {
+    if (name.of !== "pack" || whole.has(name.shard)) continue;
+    published.add(unitOf(name));
+    units.push(key);
+  }
+  for (const [key, name] of packs) {
+    // Between publishing a pack and deleting it both are there.
+    if (!whole.has(name.shard) && !published.has(unitOf(name))) units.push(key);
+  }
   await count(staging, units, counted);
 
   const known = [...whole.keys()].flatMap((shard) => said.get(shard) ?? []);
@@ -85,15 +88,9 @@ function countsOf({ items: total, skipped }: Plan, all: readonly ShardCounts[]):
   return { total, done: Math.min(total, skipped + segmented + rejected), segmented, skipped, rejected };
 }
 
-/** "<prefix>00007/0003.pack", of a shard that `wanted` says yes to. */
-function isOf(key: string, prefix: string, wanted: (shard: string) => boolean): boolean {
-  const shard = /^(\d{5,})\//.exec(key.slice(prefix.length))?.[1];
-  return shard !== undefined && packNumberOf(key) !== undefined && wanted(shard);
-}
-
-/** "00007/0003", of a pack and of the outcomes of it. */
-function unitOf(key: string, prefix: string): string {
-  return key.slice(prefix.length).replace(/\.(?:pack|jsonl)$/, "");
+/** The same of a pack and of the outcomes of it. */
+function unitOf({ shard, pack }: PackName): string {
+  return `${shard}/${pack}`;
 }
 
 /** Count what is not counted yet, a part of it at a time. */
@@ -141,20 +138,28 @@ function tally(outcomes: readonly ItemOutcome[]): ShardCounts {
 export async function shardCounts(staging: ObjectStore, prefix: string): Promise<Map<string, ShardCounts>> {
   const found = new Map<string, ShardCounts>();
   for await (const { key } of staging.list(prefix)) {
-    const match = /\/(\d{5,})\.(\d+)\.(\d+)$/.exec(key);
-    if (match === null) continue;
-    const counts = { segmented: Number(match[2]), rejected: Number(match[3]) };
-    const earlier = found.get(match[1]!);
+    const name = countsNamed(key);
+    if (name === undefined) continue;
+    const { shard, ...counts } = name;
+    const earlier = found.get(shard);
     // A shard that was published in two goes has two keys, of which the later one counts more.
-    if (earlier === undefined || total(earlier) < total(counts)) found.set(match[1]!, counts);
+    if (earlier === undefined || total(earlier) < total(counts)) found.set(shard, counts);
   }
   return found;
 }
 
-async function keysBelow(staging: ObjectStore, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of staging.list(prefix)) keys.push(key);
-  return keys;
+/** Keys that are called as `named` knows them, with what their names say. */
+async function namedBelow<T>(
+  staging: ObjectStore,
+  prefix: string,
+  named: (key: string) => T | undefined,
+): Promise<[key: string, name: T][]> {
+  const found: [string, T][] = [];
+  for await (const { key } of staging.list(prefix)) {
+    const name = named(key);
+    if (name !== undefined) found.push([key, name]);
+  }
+  return found;
 }
 
 /** Is there anything of the run in staging? */

@@ -132,7 +132,7 @@ export function shardNameOf(index: number): string {
 /** All runs in staging. */
 export const runsPrefix = "runs/";
 
-/** Keys of one run in staging; `packs`, `outcomes` and `root` are prefixes. */
+/** Keys of one run in staging; `packs`, `outcomes` and `root` are prefixes. staged-names.ts reads them back. */
 export function stagingKeys(runId: string) {
   const root = `${runsPrefix}${runId}/`;
   return {
@@ -169,10 +169,4 @@ export function stagingKeys(runId: string) {
 
 function packNameOf(pack: number): string {
   return String(pack).padStart(4, "0");
-}
-
-/** The number of a pack, or of the outcomes of one, from its key; undefined when the key is neither's. */
-export function packNumberOf(key: string): number | undefined {
-  const match = /\/(\d{4,})\.(?:pack|jsonl)$/.exec(key);
-  return match ? Number(match[1]) : undefined;
 }

@@ -9,6 +9,7 @@ import { publishItemShared } from "./publish-shared.js";
 import { resultIds } from "./result-id.js";
 import { mapBounded } from "./semaphore.js";
 import { packsOf, readPack, readShard } from "./shard.js";
+import { outcomesNamed } from "./staged-names.js";
 import { type FileCheck, refused, validateItem } from "./validate-item.js";
 
 export interface PublishOptions {
@@ -66,6 +67,7 @@ export async function publishShard(options: PublishOptions): Promise<PublishedSh
   if ((await staging.head(keys.shardOutcomes(shard))) === undefined) {
     const outcomes = new Map<string, ItemOutcome>();
     for await (const { key } of staging.list(keys.shardOutcomeParts(shard))) {
+      if (outcomesNamed(key)?.of !== "pack") continue;
       for await (const outcome of readOutcomes(staging, key)) {
         if (!outcomes.has(outcome.key)) outcomes.set(outcome.key, outcome);
       }

@@ -2,6 +2,7 @@ import type { ItemOutcome } from "./contracts.js";
 import { readOutcomes } from "./json-lines.js";
 import { stagingKeys } from "./keys.js";
 import type { ObjectStore } from "./ports.js";
+import { outcomesNamed } from "./staged-names.js";
 
 /**
  * Every outcome of a run that has been published, or needed no publishing, each item's once: one listing, and a read a shard.
@@ -16,15 +17,15 @@ export async function* publishedOutcomes(staging: ObjectStore, runId: string): A
   let seen = new Set<string>();
   // "00007.jsonl", the whole shard, comes before "00007/0000.jsonl", what came of a pack: "." is before "/".
   for await (const { key } of staging.list(prefix)) {
-    const name = key.slice(prefix.length);
-    const part = /^(\d+)\/\d+\.jsonl$/.exec(name)?.[1];
-    if (part === undefined) {
-      [shard, isComplete] = [name.replace(/\.jsonl$/, ""), true];
+    const name = outcomesNamed(key);
+    if (name === undefined) continue;
+    if (name.of !== "pack") {
+      if (name.of === "shard") [shard, isComplete] = [name.shard, true];
       yield* readOutcomes(staging, key);
       continue;
     }
-    if (part !== shard) {
-      [shard, isComplete] = [part, false];
+    if (name.shard !== shard) {
+      [shard, isComplete] = [name.shard, false];
       seen = new Set();
     }
     if (isComplete) continue;

@@ -1,6 +1,7 @@
 import { readOutcomes } from "./json-lines.js";
 import { stagingKeys } from "./keys.js";
 import type { ObjectStore } from "./ports.js";
+import { countsNamed } from "./staged-names.js";
 
 /** What came of the images of some shards; skipped ones are in none. */
 export interface ShardCounts {
@@ -31,9 +32,9 @@ export async function sumShardCounts(staging: ObjectStore, runId: string): Promi
   let segmented = 0;
   let rejected = 0;
   for await (const { key } of staging.list(stagingKeys(runId).counts)) {
-    const match = /\/\d+\.(\d+)\.(\d+)$/.exec(key);
-    segmented += Number(match?.[1] ?? 0);
-    rejected += Number(match?.[2] ?? 0);
+    const counts = countsNamed(key);
+    segmented += counts?.segmented ?? 0;
+    rejected += counts?.rejected ?? 0;
   }
   return { segmented, rejected };
 }

@@ -2,14 +2,15 @@ import type { MapItem } from "./cloud-contracts.js";
 import type { Plan } from "./contracts.js";
 import { stagingKeys } from "./keys.js";
 import type { ObjectStore } from "./ports.js";
+import { outcomesNamed } from "./staged-names.js";
 
 /** The shards of a plan that are not done: which have no file of all their outcomes. */
 export async function shardsToDo(staging: ObjectStore, plan: Plan): Promise<MapItem[]> {
   const { outcomes } = stagingKeys(plan.run_id);
   const done = new Set<string>();
   for await (const { key } of staging.list(outcomes)) {
-    const match = /^(\d+)\.jsonl$/.exec(key.slice(outcomes.length));
-    if (match?.[1] !== undefined) done.add(match[1]);
+    const name = outcomesNamed(key);
+    if (name?.of === "shard") done.add(name.shard);
   }
   return plan.shards.filter(({ shard }) => !done.has(shard)).map(({ shard, items }) => ({ shard, items }));
 }

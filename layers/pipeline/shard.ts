@@ -1,9 +1,10 @@
 import { ClustsegError } from "../segments/errors.js";
 import type { ItemOutcome, ManifestLine } from "./contracts.js";
 import { readManifest, readOutcomes } from "./json-lines.js";
-import { packNumberOf, stagingKeys } from "./keys.js";
+import { stagingKeys } from "./keys.js";
 import { decodePack, type Pack } from "./pack.js";
 import type { ObjectStore } from "./ports.js";
+import { outcomesNamed, packNamed } from "./staged-names.js";
 
 /** No pack is larger: one image's files beside `packBytes`. Bounds what reading a hostile pack may cost. */
 export const maxPackBytes = 1024 ** 3;
@@ -50,7 +51,9 @@ export async function readShardState(
 
   let highest = -1;
   for await (const { key } of staging.list(keys.shardOutcomeParts(shard))) {
-    highest = Math.max(highest, packNumberOf(key) ?? -1);
+    const name = outcomesNamed(key);
+    if (name?.of !== "pack") continue;
+    highest = Math.max(highest, name.pack);
     for await (const outcome of readOutcomes(staging, key)) add(outcome);
   }
   const packs: number[] = [];
@@ -71,8 +74,8 @@ export async function readShardState(
 export async function packsOf(staging: ObjectStore, runId: string, shard: string): Promise<number[]> {
   const numbers: number[] = [];
   for await (const { key } of staging.list(stagingKeys(runId).shardPacks(shard))) {
-    const number = packNumberOf(key);
-    if (number !== undefined) numbers.push(number);
+    const name = packNamed(key);
+    if (name !== undefined) numbers.push(name.pack);
   }
   return numbers.sort((a, b) => a - b);
 }

@@ -3,6 +3,7 @@ import { readOutcomes } from "./json-lines.js";
 import { reportKey, runItemsKey, runReportKey, stagingKeys } from "./keys.js";
 import { type Clock, type RunStores, systemClock } from "./ports.js";
 import { readShardState } from "./shard.js";
+import { outcomesNamed } from "./staged-names.js";
 
 export interface SummarizeOptions {
   readonly stores: Pick<RunStores, "staging" | "results">;
@@ -84,7 +85,9 @@ export async function summarize(options: SummarizeOptions): Promise<RunReport> {
 async function* allOutcomes({ staging }: SummarizeOptions["stores"], plan: Plan): AsyncGenerator<ItemOutcome> {
   const keys = stagingKeys(plan.run_id);
   if (plan.skipped > 0) {
-    for await (const { key } of staging.list(`${keys.outcomes}skipped-`)) yield* readOutcomes(staging, key);
+    for await (const { key } of staging.list(`${keys.outcomes}skipped-`)) {
+      if (outcomesNamed(key)?.of === "skipped") yield* readOutcomes(staging, key);
+    }
   }
   for (const { shard } of plan.shards) {
     const state = await readShardState(staging, plan.run_id, shard, { dropDamaged: false });

@@ -1,11 +1,16 @@
 import { describe, expect, it } from "vitest";
+import { runOutcomes } from "../../bin/cloud/run-outcomes.js";
+import { runProgress } from "../../bin/cloud/run-progress.js";
 import { checkResultFiles } from "../../layers/model/check-files.js";
 import { encodeIds } from "../../layers/model/encode.js";
 import { stagingKeys } from "../../layers/pipeline/keys.js";
 import { decodePack, encodePack, type PackItem } from "../../layers/pipeline/pack.js";
+import { publishedOutcomes } from "../../layers/pipeline/published-outcomes.js";
+import { readShard, readShardState } from "../../layers/pipeline/shard.js";
+import { sumShardCounts } from "../../layers/pipeline/shard-counts.js";
 import type { FileCheck } from "../../layers/pipeline/validate-item.js";
 import { segmentMapFromIds } from "../../layers/segments/segment-map.js";
-import { imageBytes } from "../pipeline/fixtures.js";
+import { gather, imageBytes } from "../pipeline/fixtures.js";
 import { inProcessCloud } from "./in-process-cloud.js";
 
 const utf8 = new TextEncoder();
@@ -91,6 +96,65 @@ describe("publish, of a pack that somebody has tampered with", () => {
     await cloud.staging.put(key, await encodePack({ ...pack, items }));
 
     expect(await cloud.publish({ pipeline: "blocks", run_id: runId, shard: "00000" })).toMatchObject({ missing: 2 });
+  });
+});
+
+describe("a staging with keys that a pattern takes for a pack's", () => {
+  /** Below the run's root: each matches what a policy would call "packs/", or is the like of what somebody reads. */
+  const forged = [
+    "outcomes/packs/x.jsonl",
+    "outcomes/packs/00000/0000.pack",
+    "outcomes/00000/packs/0.jsonl",
+    "outcomes/00000/packs/0000.jsonl",
+    "outcomes/00000.jsonl/packs/0000.jsonl",
+    "outcomes/skipped-0/packs/0000.pack",
+    "outcomes/stop.json",
+    "counts/packs/9.0.100000",
+    "counts/packs/00009.0.100000",
+    "packs/00000/0000.jsonl",
+    "packs/00000/x/0007.pack",
+  ];
+
+  async function withForgedKeys() {
+    const { cloud, runId } = await segmented();
+    const { root } = stagingKeys(runId);
+    const error = { code: "IMAGE_DAMAGED", message: "not at all", hint: "", retryable: false };
+    const lines = (await readShard(cloud.staging, runId, "00000"))
+      .map(({ key, etag }) => ({ key, etag, result_id: "0".repeat(32), status: "rejected", error }))
+      .map((outcome) => `${JSON.stringify(outcome)}\n`)
+      .join("");
+    for (const name of forged) await cloud.staging.put(`${root}${name}`, utf8.encode(lines));
+    return { cloud, runId };
+  }
+
+  it("is believed nothing of: not what was published, not what is done, not what was rejected", async () => {
+    const { cloud, runId } = await withForgedKeys();
+    const gathered = async (outcomes: AsyncIterable<unknown>) => (await gather(outcomes)).length;
+
+    const planned = await cloud.plan(runId);
+    const state = await readShardState(cloud.staging, runId, "00000", { dropDamaged: true });
+    const progress = await runProgress(cloud.staging, runId);
+
+    expect(planned).toMatchObject({ route: "batch", shards: 1, items: 2 });
+    expect(await gathered(publishedOutcomes(cloud.staging, runId))).toBe(0);
+    expect(await gathered(runOutcomes(cloud.results, cloud.staging, runId))).toBe(0);
+    expect(await sumShardCounts(cloud.staging, runId)).toEqual({ segmented: 0, rejected: 0 });
+    expect([...state.outcomes.values()].map(({ status }) => status)).toEqual(["segmented", "segmented"]);
+    expect([state.complete, state.packs, state.nextPack]).toEqual([false, [0], 1]);
+    expect(progress).toMatchObject({ counts: { done: 2, segmented: 2, rejected: 0 }, shards: { done: 0 }, packs: 1 });
+  });
+
+  it("does not keep a run from its results, and its report tells of those", async () => {
+    const { cloud, runId } = await withForgedKeys();
+
+    const published = await cloud.publish({ pipeline: "blocks", run_id: runId, shard: "00000" });
+    const counted = await sumShardCounts(cloud.staging, runId);
+    const summary = await cloud.execute(runId, { pipeline: "blocks", run_id: runId });
+
+    expect(published).toEqual({ shard: "00000", outcomes: 2, missing: 0 });
+    expect(counted).toEqual({ segmented: 2, rejected: 0 });
+    expect(summary).toMatchObject({ status: "completed", items: { segmented: 2, rejected: 0 } });
+    expect(cloud.outcomes.map(({ status }) => status)).toEqual(["segmented", "segmented"]);
   });
 });
 

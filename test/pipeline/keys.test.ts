@@ -1,14 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  checkImageKey,
-  compareKeys,
-  isImageKey,
-  isResultKey,
-  packNumberOf,
-  shardNameOf,
-  stagingKeys,
-} from "../../layers/pipeline/keys.js";
+import { checkImageKey, compareKeys, isImageKey, isResultKey, stagingKeys } from "../../layers/pipeline/keys.js";
 
 const anyKey = fc.string({ minLength: 1, maxLength: 40, unit: "binary" });
 
@@ -59,16 +51,6 @@ describe("checkImageKey", () => {
 });
 
 describe("staging keys", () => {
-  it("tell a pack's number again", () => {
-    fc.assert(
-      fc.property(fc.nat(200_000), fc.nat(20_000), (shard, pack) => {
-        const keys = stagingKeys("r-1");
-        expect(packNumberOf(keys.pack(shardNameOf(shard), pack))).toBe(pack);
-        expect(packNumberOf(keys.packOutcomes(shardNameOf(shard), pack))).toBe(pack);
-        expect(keys.pack(shardNameOf(shard), pack).startsWith(keys.shardPacks(shardNameOf(shard)))).toBe(true);
-      }),
-    );
-  });
   it("are those of the documented layout", () => {
     const keys = stagingKeys("r-1");
     expect([
