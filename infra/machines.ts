@@ -7,8 +7,9 @@ import { allow, arnOf, bareRole } from "./grants.js";
 
 /**
  * What an EC2 machine of the compute environment may do itself. A Batch job shares its machine's network, so a container that
- * was taken over can ask for this role: it is therefore what the ECS agent calls, on clusters of this account and region, in
- * place of AmazonEC2ContainerServiceforEC2Role, which also reads every image and writes every log of the account.
+ * was taken over can ask for this role: it is therefore what the ECS agent calls, on Batch's clusters of this account and region,
+ * in place of AmazonEC2ContainerServiceforEC2Role, which also reads every image and writes every log of the account. On every
+ * cluster it could join that of another application as a machine, and would be sent tasks there with their credentials.
  */
 export function machineRole(scope: Construct): Role {
   const role = bareRole(
@@ -17,8 +18,9 @@ export function machineRole(scope: Construct): Role {
     new ServicePrincipal("ec2.amazonaws.com"),
     "clustseg: the ECS agent of a machine",
   );
-  const cluster = arnOf(scope, "ecs", "cluster", "*");
-  const machine = arnOf(scope, "ecs", "container-instance", "*");
+  // Batch calls them AWSBatch-<compute environment>-<uuid>, and its own service-linked role goes by that name, too.
+  const cluster = arnOf(scope, "ecs", "cluster", "AWSBatch-*");
+  const machine = arnOf(scope, "ecs", "container-instance", "AWSBatch-*/*");
   const statements = [
     // ECS has no resource for this one.
     allow(["ecs:DiscoverPollEndpoint"], ["*"]),

@@ -20,6 +20,8 @@ type Who = keyof typeof roles | "anonymous" | "stranger" | `${string}.amazonaws.
 /** [who, what, on which, is it allowed, with this context] */
 type Case = [Who, string, string, boolean, Record<string, string>?];
 
+const ecs = "arn:aws:ecs:eu-west-1:111122223333";
+
 /** Keys that look like a pack's, or like the sign to stop, to a pattern, and lie where others read. */
 const forged = [
   "runs/r/outcomes/packs/x.jsonl",
@@ -157,8 +159,30 @@ const cases: readonly Case[] = [
   ["runs", "s3:GetObject", "uploads:a/b.jpg", false],
   ["runs", "states:StartExecution", "WorkflowMachine", true],
   ["runs", "states:StartExecution", "arn:aws:states:eu-west-1:111122223333:stateMachine:other", false],
-  // A machine's own role, which a container that was taken over could ask for: no image, no log, no data.
-  ["machine", "ecs:Poll", "arn:aws:ecs:eu-west-1:111122223333:container-instance/c/i", true],
+  // A machine's own role, which a container that was taken over could ask for: no image, no log, no data, and no cluster but Batch's.
+  ["machine", "ecs:RegisterContainerInstance", `${ecs}:cluster/AWSBatch-ComputeSpot-1a6929d6`, true],
+  ["machine", "ecs:SubmitTaskStateChange", `${ecs}:cluster/AWSBatch-ComputeSpot-1a6929d6`, true],
+  ["machine", "ecs:Poll", `${ecs}:container-instance/AWSBatch-ComputeSpot-1a6929d6/0f3c`, true],
+  ["machine", "ecs:StartTelemetrySession", `${ecs}:container-instance/AWSBatch-ComputeSpot-1a6929d6/0f3c`, true],
+  [
+    "machine",
+    "ecs:TagResource",
+    `${ecs}:container-instance/AWSBatch-ComputeSpot-1a6929d6/0f3c`,
+    true,
+    { "ecs:CreateAction": "RegisterContainerInstance" },
+  ],
+  ["machine", "ecs:RegisterContainerInstance", `${ecs}:cluster/shop`, false],
+  ["machine", "ecs:DeregisterContainerInstance", `${ecs}:cluster/shop`, false],
+  ["machine", "ecs:SubmitTaskStateChange", `${ecs}:cluster/default`, false],
+  ["machine", "ecs:Poll", `${ecs}:container-instance/shop/0f3c`, false],
+  ["machine", "ecs:Poll", `${ecs}:container-instance/shop/AWSBatch-x/0f3c`, false],
+  [
+    "machine",
+    "ecs:TagResource",
+    `${ecs}:container-instance/shop/0f3c`,
+    false,
+    { "ecs:CreateAction": "RegisterContainerInstance" },
+  ],
   ["machine", "s3:GetObject", "uploads:a/b.jpg", false],
   ["machine", "s3:PutObject", "results:superpixels/a.jpg/metadata.json", false],
   ["machine", "ecr:BatchGetImage", "arn:aws:ecr:eu-west-1:111122223333:repository/secret", false],
