@@ -19,6 +19,7 @@ import { LogGroup, type RetentionDays } from "aws-cdk-lib/aws-logs";
 import { NagSuppressions } from "cdk-nag";
 import { Construct } from "constructs";
 import type { Buckets } from "./buckets.js";
+import type { ComputeConfig } from "./config.js";
 import { bareRole, bucketStatements } from "./grants.js";
 import { type JobProps, makeJob } from "./job.js";
 import { machineRole, machineTemplate } from "./machines.js";
@@ -28,8 +29,14 @@ type Environment = OrderedComputeEnvironment["computeEnvironment"];
 /** Who shares the queue: uploads are served before a bulk job that has had its part. Batch allows letters and digits only. */
 export const shares = { upload: "upload", bulk: "bulk" } as const;
 
-/** Percentage of the machines that waits for uploads while only a bulk job has work. */
-const reservedForUploads = 25;
+/**
+ * Percentage of the vCPUs that waits for the other share while only one has work. Batch takes it from whichever share that is: of so
+ * few vCPUs that a job would not fit into the rest nothing is kept, or no job would ever begin.
+ */
+export function reservation({ maxVcpus, vcpus }: Pick<ComputeConfig, "maxVcpus" | "vcpus">): number {
+  const percent = 25;
+  return maxVcpus * (1 - percent / 100) >= vcpus ? percent : 0;
+}
 
 export interface ComputeProps extends Omit<JobProps, "role" | "logGroup"> {
   readonly buckets: Buckets;
@@ -133,7 +140,7 @@ export class Compute extends Construct {
     });
   }
 
-  #queue(environments: readonly Environment[], { waitMinutes }: ComputeProps["config"]): JobQueue {
+  #queue(environments: readonly Environment[], config: ComputeConfig): JobQueue {
     const giveUp = (reason: JobStateTimeLimitActionsReason, minutes: number) => ({
       action: JobStateTimeLimitActionsAction.CANCEL,
       state: JobStateTimeLimitActionsState.RUNNABLE,
@@ -145,7 +152,7 @@ export class Compute extends Construct {
     return new JobQueue(this, "Queue", {
       computeEnvironments: environments.map((computeEnvironment, order) => ({ computeEnvironment, order: order + 1 })),
       schedulingPolicy: new FairshareSchedulingPolicy(this, "Shares", {
-        computeReservation: reservedForUploads,
+        computeReservation: reservation(config),
         shareDecay: Duration.minutes(5),
         shares: [
           // A lower weight is a larger part: uploads get four times what a bulk job gets.
@@ -155,7 +162,7 @@ export class Compute extends Construct {
       }),
       // Without these a job that no machine fits stays RUNNABLE for ever, and blocks those behind it.
       jobStateTimeLimitActions: [
-        giveUp(INSUFFICIENT_INSTANCE_CAPACITY, waitMinutes),
+        giveUp(INSUFFICIENT_INSTANCE_CAPACITY, config.waitMinutes),
         giveUp(COMPUTE_ENVIRONMENT_MAX_RESOURCE, 10),
         giveUp(JOB_RESOURCE_REQUIREMENT, 10),
       ],

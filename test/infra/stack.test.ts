@@ -1,5 +1,6 @@
 import { AssetManifestArtifact } from "aws-cdk-lib/cx-api";
 import { beforeAll, describe, expect, test } from "vitest";
+import { reservation } from "../../infra/compute.js";
 import { intakeTimeout } from "../../infra/functions.js";
 import { arnOf, resolve } from "./support/resolve.js";
 import { makeStack, ofType, one, synth, type Template } from "./support/synth.js";
@@ -215,6 +216,21 @@ describe("the container on GPU machines", () => {
         { ShareIdentifier: "bulk", WeightFactor: 1 },
       ],
     });
+  });
+
+  test.each([
+    [{ vcpus: 4, maxVcpus: 4 }, 0],
+    [{ vcpus: 4, maxVcpus: 5 }, 0],
+    [{ vcpus: 3, maxVcpus: 4 }, 25],
+    [{ vcpus: 4, maxVcpus: 16 }, 25],
+  ])("keeps vCPUs for uploads only where a job fits beside them: %j, %i %%", (config, percent) => {
+    expect(reservation(config)).toBe(percent);
+  });
+
+  test("begins its only job at once when no more vCPUs than it takes are allowed", async () => {
+    const small = await synth({ compute: { maxVcpus: 4 } });
+
+    expect(propertiesOf("AWS::Batch::SchedulingPolicy", /./, small).FairsharePolicy.ComputeReservation ?? 0).toBe(0);
   });
 
   test("does not wait for ever for a machine", () => {
