@@ -8,11 +8,14 @@ const lambdaFaults = [
   "Lambda.ServiceException",
   "Lambda.AWSLambdaException",
   "Lambda.SdkClientException",
-  "Lambda.TooManyRequestsException",
   "Lambda.Unknown",
   "Sandbox.Timedout",
   "Runtime.ExitError",
 ];
+
+/** More calls at once than the account may have, 10 in new ones: this passes when others have ended, which takes minutes. */
+const throttled = ["Lambda.TooManyRequestsException"];
+const throttledAttempts = 12;
 
 /** Errors of ours that pass: a function throws them under their code. */
 const passing = Object.entries(errorCodes)
@@ -28,11 +31,11 @@ export function invoke(functionArn: string, payload: string | State, attempts = 
       FunctionName: functionArn,
       ...(typeof payload === "string" ? { "Payload.$": payload } : { Payload: payload }),
     },
-    Retry: [retry([...lambdaFaults, ...passing], attempts)],
+    Retry: [retry(throttled, throttledAttempts), retry([...lambdaFaults, ...passing], attempts)],
   };
 }
 
-/** With waits of 2, 4, 8 … seconds at most, each a random part of that. */
+/** With waits of 2, 4, 8 … 60 seconds at most, each a random part of that. Step Functions counts the attempts of each rule by itself. */
 export const retry = (errors: readonly string[], attempts: number): State => ({
   ErrorEquals: errors,
   IntervalSeconds: 2,

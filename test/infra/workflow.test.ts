@@ -146,6 +146,29 @@ describe("a run", () => {
     expect(play({ missing: ["RESULT_BUSY", 0] }).succeeded).toBe(true);
   });
 
+  test("waits minutes, not seconds, for calls that Lambda throttles, and tries other faults no oftener for it", () => {
+    const planned = { pipeline: "p", run_id: "r1", route: "none", shards: 0, items: 0, map_key: "k" };
+    const throttled = "Lambda.TooManyRequestsException";
+    const times = <T>(count: number, what: T): T[] => Array.from({ length: count }, () => what);
+
+    expect(play({ plan: [...times(12, throttled), planned] }).succeeded).toBe(true);
+    expect(play({ plan: [...times(12, throttled), ...times(4, "Lambda.ServiceException"), planned] }).succeeded).toBe(
+      true,
+    );
+    expect(play({ plan: [throttled] }).of("plan")).toHaveLength(13);
+    expect(play({ plan: ["Lambda.ServiceException"] }).of("plan")).toHaveLength(5);
+    for (const task of [machine.States.Plan, machine.States.Quick, machine.States.Summarize]) {
+      const [rule, ...others] = task.Retry;
+      expect(rule).toMatchObject({
+        ErrorEquals: [throttled],
+        MaxAttempts: 12,
+        MaxDelaySeconds: 60,
+        JitterStrategy: "FULL",
+      });
+      expect(JSON.stringify(others)).not.toContain(throttled);
+    }
+  });
+
   test.each([
     ["completed", true],
     ["cancelled", true],
