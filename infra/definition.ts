@@ -115,7 +115,8 @@ export function definition(parts: DefinitionParts): State {
       Failed: {
         Type: "Fail",
         Error: "RUN_FAILED",
-        Cause: "Some images have no result. `clustseg logs RUN` tells why; `clustseg redrive RUN` goes on with those.",
+        Cause:
+          "Some images have no result. `npx clustseg logs RUN` tells why; `npx clustseg redrive RUN` goes on with those.",
       },
     },
   };

@@ -22,6 +22,7 @@ import { makeDashboard } from "./dashboard.js";
 import type { Functions } from "./functions.js";
 import { hour, hourly, maximum, ownMetric, period, sum } from "./metrics.js";
 import type { IntakeQueue } from "./queue.js";
+import { typed } from "./typed.js";
 import type { Workflow } from "./workflow.js";
 
 export interface MonitoringProps {
@@ -79,7 +80,7 @@ export class Monitoring extends Construct {
   #deadLetters(): void {
     this.#alarm("DeadLetters", this.#props.intake.deadLetters.metricApproximateNumberOfMessagesVisible(maximum), {
       above: 0,
-      says: "Uploads that intake could not take in lie in the dead-letter queue. See why: clustseg doctor --cloud. Mended? Give them back: clustseg redrive --messages.",
+      says: `Uploads that intake could not take in lie in the dead-letter queue. See why: ${this.#typed("doctor --cloud")}. Mended? Give them back: ${this.#typed("redrive --messages")}.`,
     });
   }
 
@@ -105,7 +106,7 @@ export class Monitoring extends Construct {
     });
     this.#alarm("FailedRuns", metric, {
       above: 0,
-      says: "A run failed. See why: clustseg status, clustseg logs RUN. Go on: clustseg redrive RUN.",
+      says: `A run failed. See why: ${this.#typed("status")}, ${this.#typed("logs RUN")}. Go on: ${this.#typed("redrive RUN")}.`,
     });
   }
 
@@ -118,7 +119,10 @@ export class Monitoring extends Construct {
       period,
     });
     // Single ones are tried again; many are something else.
-    this.#alarm("FailedFunctions", metric, { above: 10, says: "Functions fail again and again: clustseg logs RUN." });
+    this.#alarm("FailedFunctions", metric, {
+      above: 10,
+      says: `Functions fail again and again: ${this.#typed("logs RUN")}.`,
+    });
   }
 
   /** Batch tells when the job at the head of the queue cannot run; a RUNNABLE job has no metric of its own. */
@@ -134,7 +138,7 @@ export class Monitoring extends Construct {
       targets: [
         new SnsTopic(this.topic, {
           message: RuleTargetInput.fromText(
-            `${Stack.of(this).stackName}: segment jobs wait and no machine comes (${EventField.fromPath("$.detail.statusReason")}). Look at the quota of G instances with: clustseg doctor --cloud`,
+            `${Stack.of(this).stackName}: segment jobs wait and no machine comes (${EventField.fromPath("$.detail.statusReason")}). Look at the quota of G instances with: ${this.#typed("doctor --cloud")}`,
           ),
         }),
       ],
@@ -147,7 +151,7 @@ export class Monitoring extends Construct {
     });
     this.#alarm("StuckJobs", metric, {
       above: 0,
-      says: "Segment jobs are stuck in RUNNABLE: no capacity, no quota, or no machine that fits. See: clustseg doctor --cloud.",
+      says: `Segment jobs are stuck in RUNNABLE: no capacity, no quota, or no machine that fits. See: ${this.#typed("doctor --cloud")}.`,
     });
   }
 
@@ -166,8 +170,12 @@ export class Monitoring extends Construct {
     });
     this.#alarm("RejectedImages", metric, {
       above: rejectedPercent,
-      says: `More than ${rejectedPercent} % of an hour's images were rejected. Which and why: clustseg logs RUN --errors.`,
+      says: `More than ${rejectedPercent} % of an hour's images were rejected. Which and why: ${this.#typed("logs RUN --errors")}.`,
     });
+  }
+
+  #typed(words: string): string {
+    return typed(words, Stack.of(this).stackName);
   }
 
   #alarm(id: string, metric: IMetric, { above, says }: { above: number; says: string }): void {

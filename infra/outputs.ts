@@ -7,6 +7,7 @@ import type { Functions } from "./functions.js";
 import type { Monitoring } from "./monitoring.js";
 import type { IntakeQueue } from "./queue.js";
 import type { Recipe } from "./recipes.js";
+import { typed } from "./typed.js";
 import type { Workflow } from "./workflow.js";
 
 export interface OutputsProps {
@@ -66,7 +67,6 @@ function nextSteps(
   { uploads, results }: Buckets,
   recipes: readonly Recipe[],
 ): string {
-  const stack = stackName === "clustseg-dev" ? "" : ` --stack ${stackName}`;
   const [first] = recipes;
   const steps = [
     ...(uploads.created
@@ -74,11 +74,11 @@ function nextSteps(
       : [
           `aws s3api put-bucket-notification-configuration --bucket ${uploads.bucket.bucketName} --notification-configuration '{"EventBridgeConfiguration":{}}' (once; it replaces what is set there)`,
         ]),
-    `clustseg doctor --cloud${stack}`,
+    typed("doctor --cloud", stackName),
     `aws s3 cp IMAGE ${uploads.uri}`,
-    `clustseg status --watch${stack}`,
+    typed("status --watch", stackName),
     `aws s3 ls --recursive ${results.uri}${first?.name ?? ""}/`,
-    `Remove it all: npx cdk destroy -c environment=${environment}`,
+    `Remove it all, with the same -c as for cdk deploy: npx cdk destroy -c environment=${environment} (and -c config=… if it had one)`,
   ];
   return steps.join(" | ");
 }

@@ -528,13 +528,35 @@ describe("the stack", () => {
       "summarize",
     ]);
     expect(JSON.parse(outputs["Pipelines"] ?? "")[0]).toMatchObject({ name: "superpixels", task: "superpixel" });
-    expect(outputs["NextSteps"]).toContain("clustseg doctor --cloud");
+    expect(outputs["NextSteps"]).toContain("npx clustseg doctor --cloud |");
+    expect(outputs["NextSteps"]).toContain("with the same -c as for cdk deploy: npx cdk destroy -c environment=dev");
     expect(outputs["JobQueueName"]).toMatch(/^ComputeQueue/);
+  });
+
+  test("prints commands that can be typed in the clone as they are, and that name the stack where they must", async () => {
+    const prod = await synth({ environment: "prod" });
+
+    for (const [of, stack] of [
+      [template, ""],
+      [prod, "clustseg-prod"],
+    ] as const) {
+      const said = [
+        String(resolve(of, of.Outputs["NextSteps"]?.Value)),
+        ...all("AWS::CloudWatch::Alarm", of).map(([, { AlarmDescription }]) => String(AlarmDescription)),
+        JSON.stringify(propertiesOf("AWS::Events::Rule", /StuckJobs/, of).Targets),
+      ].join("\n");
+      const commands = said.match(/(?:npx )?\bclustseg (?:doctor|status|logs|redrive)\b[^|.,"\n]*/g) ?? [];
+      expect(commands.length).toBeGreaterThanOrEqual(10);
+      for (const command of commands) {
+        expect(command).toMatch(/^npx /);
+        expect(/--stack ([\w-]+)/.exec(command)?.[1] ?? "").toBe(stack);
+      }
+    }
   });
 
   test("needs no custom resource, and costs nothing while nothing runs", () => {
     const types = new Set(Object.values(template.Resources).map(({ Type }) => Type));
-    // What is paid by the hour, whether used or not. (Alarms, six, are $0.10 a month each; the first ten are free.)
+    // What is paid by the hour, whether used or not. (What alarms and metrics cost a month is in docs/deploy.md.)
     const byTheHour = [
       "AWS::EC2::NatGateway",
       "AWS::EC2::EIP",
