@@ -61,7 +61,8 @@ export function makeJob(scope: Construct, props: JobProps): EcsJobDefinition {
     schedulingPriority: 1,
     timeout: Duration.minutes(config.timeoutMinutes),
     propagateTags: true,
-    // A run that is under way goes on with the definition that it began with.
+    // Jobs that wait or work keep the revision that they were submitted with. Later shards of their run get the newest one, as the
+    // state machine names no revision: with another model those end in RUN_MODEL_CHANGED.
     skipDeregisterOnUpdate: true,
   });
 }
