@@ -46,6 +46,7 @@ export class Buckets extends Construct {
     };
     this.uploads = this.#place("Uploads", config, config.uploads, versioning ? [oldVersions] : []);
     this.results = this.#place("Results", config, config.results, []);
+    // From when an object was written, whether its run is at work or not: S3 knows no other clock.
     this.staging = this.#place("Staging", config, config.staging, [{ expiration: Duration.days(stagingDays) }]);
     if (this.uploads.created) announce(this.uploads.bucket);
   }

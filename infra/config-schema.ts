@@ -58,7 +58,7 @@ const buckets = z
     ).exactOptional(),
     versioning: yesOrNo.default(true),
     oldVersionsDays: whole(1, 3650, "days that old versions of uploads are kept").default(30),
-    stagingDays: whole(1, 365, "days that work in progress is kept").default(14),
+    stagingDays: whole(3, 365, "days that a run may take, as staging is emptied after them").default(14),
   })
   .superRefine(({ uploads, staging, results }, context) => {
     const refuse = (path: string, message: string) =>

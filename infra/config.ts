@@ -58,7 +58,11 @@ export interface BucketsConfig {
   readonly versioning: boolean;
   /** Days after which old versions of uploads go. @default 30 */
   readonly oldVersionsDays: number;
-  /** Days after which what a run left in staging goes. A cancelled run can be taken up until then. @default 14 */
+  /**
+   * Days after which what a run wrote into staging goes, at least 3. They count from when an object was written, also while the run is
+   * at work: one that takes longer loses its request, plan and shards. A cancelled run can be taken up until then. An existing
+   * bucket keeps its own rules. @default 14
+   */
   readonly stagingDays: number;
 }
 

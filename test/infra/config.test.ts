@@ -87,6 +87,11 @@ describe("the configuration", () => {
       { pipelines: [{ name: "a/b", model: "m" }] },
       'pipelines[0].name: write something like "cells"',
     ],
+    [
+      "a staging that is emptied under a run",
+      { buckets: { stagingDays: 2 } },
+      "buckets.stagingDays: write at least 3: days that a run may take",
+    ],
     ["a pipeline without model", { pipelines: [{ name: "a" }] }, "pipelines[0].model: write text like"],
     [
       "two pipelines of one name",
