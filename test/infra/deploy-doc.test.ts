@@ -1,11 +1,11 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readArguments } from "../../functions/segment/arguments.js";
 import { parseConfig } from "../../infra/read-config.js";
 import { resolveRecipes } from "../../infra/recipes.js";
 import { inProcess, root } from "../bin/cli.js";
-import { models, synth, type Template } from "./support/synth.js";
+import { models, ofType, synth, type Template } from "./support/synth.js";
 
 const text = readFileSync(path.join(root, "docs/deploy.md"), "utf8");
 
@@ -66,6 +66,23 @@ describe("docs/deploy.md", () => {
     for (const words of given) expect(readArguments(words)).toBe("check");
   });
 
+  test("counts what CloudWatch bills: the metrics of alarms, and our own", () => {
+    const alarms = Object.values(ofType(template, "AWS::CloudWatch::Alarm")).map(({ Properties }) => Properties);
+    // An alarm on an expression is billed by the metrics in it; one on a plain metric has that.
+    const watched = alarms.map(({ Metrics }) => Metrics?.filter((one: object) => "MetricStat" in one).length ?? 1);
+    const alarmMetrics = watched.reduce((sum, count) => sum + count, 0);
+    const own = ownMetrics();
+    const said = text.replaceAll(/\s+/g, " ");
+
+    expect(alarms).toHaveLength(6);
+    expect(said).toContain(
+      `six alarms on ${alarmMetrics} metrics together ($0.10 a metric, $${(alarmMetrics * 0.1).toFixed(2)} a month)`,
+    );
+    expect(own).toContain("SecondsPerImage");
+    expect(said).toContain(`up to ${own.length} custom metrics cost $0.30 a month each`);
+    expect(said).toContain(`($${(own.length * 0.3).toFixed(2)} if that is always)`);
+  });
+
   test.each([
     ["Fargate, 4 vCPUs, On-Demand", ["--compute", "fargate"]],
     ["Fargate, Spot", ["--compute", "fargate", "--spot"]],
@@ -88,3 +105,14 @@ describe("docs/deploy.md", () => {
     }
   });
 });
+
+/** Names of the metrics that functions and container write, of which each stack has one each. */
+function ownMetrics(): readonly string[] {
+  const folder = path.join(root, "functions");
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const calls = sources.flatMap((file) =>
+    readFileSync(path.join(folder, file), "utf8").match(/\b(?:countMetric|addMetric)\([^;]*;/g),
+  );
+  const names = calls.flatMap((call) => [...(call ?? "").matchAll(/"([A-Z]\w+)"/g)].map(([, name = ""]) => name));
+  return [...new Set(names)];
+}
