@@ -12,6 +12,7 @@ from pathlib import Path
 from clustseg.bundle.card_superpixels import HEADLINE, at_found, quality_table
 from clustseg.bundle.card_superpixels import NAMES as SUPERPIXEL_NAMES
 from clustseg.bundle.evaluate_masks import table
+from clustseg.bundle.text import BUNDLES
 
 NAMES = {
     "miou": "mIoU", "pixel_accuracy": "pixel accuracy", "mean_accuracy": "mean accuracy of classes", "pq": "PQ", "sq": "SQ", "rq": "RQ",
@@ -23,6 +24,12 @@ _MEANS = {
     "panoptic": "panoptic quality as panopticapi counts it",
     "instance": "AP of the 2018 Data Science Bowl: TP / (TP + FP + FN) of each image, then the mean; AP of COCO by pycocotools",
 }
+
+
+LEARNING = (
+    "![Val over the minutes of training, run after run](../../docs/images/learning-curves.png)\n\n"
+    "Drawn by `python -m clustseg.study.learning`; what more time would give is where the curves end."
+)
 
 
 def metrics_of(evaluation: dict) -> list[dict]:
@@ -67,6 +74,9 @@ def mask_card(manifest: dict, evaluations: Sequence[dict], notes: Sequence[str] 
             f"Made by `{evaluation['command']}` in `training/`; times are of one thread.",
         ]
     sections += notes
+    tried = next((text.tried for text in BUNDLES.values() if text.name == manifest["name"]), ())
+    if tried:
+        sections += ["### What was aimed at, and tried", "\n".join(f"- {line}" for line in tried), LEARNING]
     if "calibration" in manifest:
         sections += ["### What a score means", calibration_table(manifest["calibration"])]
     sections += ["## Limits", "\n".join(f"- {limit}" for limit in manifest["limits"])]

@@ -310,6 +310,12 @@ def load_superpixels(run: Path, network: UniversalClustSeg) -> SuperpixelClustSe
     return shipped
 
 
+def cost_of(run: Path) -> dict:
+    """Steps and minutes of a run."""
+    saved = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True, mmap=True)
+    return {"steps": saved["step"], "minutes": saved["seconds"] / 60}
+
+
 def agreement(
     network: UniversalClustSeg,
     recipe: Recipe,
@@ -371,7 +377,7 @@ def export_run(folder: Path, out: Path, superpixels: Path | None = None) -> dict
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     graph = {"file": path.name, "sha256": digest, "bytes": path.stat().st_size, "precision": "fp32", "opset": OPSET}
     graph |= declared_tensors(model)
-    manifest = bundle_manifest(run.text, network, graph, about, head is not None)
+    manifest = bundle_manifest(run.text, network, graph, about, None if superpixels is None else cost_of(superpixels))
     if run.calibration is not None:
         manifest["calibration"] = {name: value for name, value in run.calibration.items() if name != "step"}
     (out / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -29,7 +29,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
     # More of either gains a little on val, and loses pixels and small objects that people want: not for a figure.
     "mask_threshold": (0.0,),
-    "min_area": (4, 16, 32, 64),
+    "min_area": (4, 16, 24, 32, 64),
 }
 ROOM = 3_000_000_000
 """Bytes of features that are kept between settings; of images beyond that they are made anew."""

@@ -28,11 +28,11 @@ NOTHING = "not measured"
 
 # What ships: a file of results, and figures as "task.name" with a title.
 BUNDLES = (
-    ("panoptic", "clustseg-photo-voc-val.json", (("panoptic.pq", "PQ"),)),
-    ("instance", "clustseg-photo-voc-val.json", (("instance.coco_ap", "AP"),)),
+    ("panoptic", "clustseg-photo-voc-val.json", (("panoptic.pq_things", "PQ of six classes of things"),)),
+    ("instance", "clustseg-photo-voc-val.json", (("instance.coco_ap", "AP of the six"),)),
     ("instance", "clustseg-nuclei-dsb2018-val.json", (("instance.ap50", "Bowl AP50"), ("instance.map", "Bowl mean"))),
     ("semantic", "clustseg-street-camvid-test.json", (("semantic.miou", "mIoU"),)),
-    ("semantic", "clustseg-photo-voc-val.json", (("semantic.miou", "mIoU"),)),
+    ("semantic", "clustseg-photo-voc-val.json", (("semantic.miou", "mIoU of the six and background"),)),
     ("superpixel", "clustseg-bsds500-test.json", ()),
     ("superpixel", "clustseg-photo-bsds500-test.json", ()),
 )  # fmt: skip
