@@ -58,7 +58,7 @@ export async function segmentImages(
     }).finally(() => work.close());
     progress.end();
     return tell(talk, options, result, source.problems, {
-      table: images.table(),
+      table: images.table(result.report.task),
       notes,
       where: where(result),
     });

@@ -10,7 +10,7 @@ import type { CommonOptions, WorkOptions } from "../commands/options.js";
 import { type ExitCode, errorText, exitCodes } from "../terminal/exit.js";
 import { count, type Io, jsonLine, plural, printable, silenced } from "../terminal/io.js";
 import { listenForStop, stopText } from "../terminal/stop.js";
-import { noteProblems } from "../terminal/summary.js";
+import { foundText, noteProblems } from "../terminal/summary.js";
 import { openWork } from "./open-work.js";
 
 export interface WatchOptions extends WorkOptions, CommonOptions {
@@ -34,7 +34,7 @@ export async function watchImages(io: Io, folder: string, options: WatchOptions)
     const stores = { uploads, ...(await openOutput(options.out, io.cwd)) };
     const work = await openWork(options);
     try {
-      const teller = new Teller(talk, options.json ?? false);
+      const teller = new Teller(talk, work.settings.task, options.json ?? false);
       teller.watching(folder, options.out);
       const batches = watchFolder({
         folder: path.resolve(io.cwd, folder),
@@ -74,10 +74,12 @@ class Teller {
   #segmented = 0;
   #rejected = 0;
   readonly #io: Io;
+  readonly #task: string;
   readonly #json: boolean;
 
-  constructor(io: Io, json: boolean) {
+  constructor(io: Io, task: string, json: boolean) {
     this.#io = io;
+    this.#task = task;
     this.#json = json;
   }
 
@@ -91,10 +93,10 @@ class Teller {
     if (outcome.status === "segmented") this.#segmented++;
     if (this.#json) this.#io.print(jsonLine({ type: "item", ...outcome }));
     else if (outcome.status === "segmented") {
-      const { key, frame, segments, ms, notes = [] } = outcome;
+      const { key, frame, ms, notes = [] } = outcome;
       const spent = Math.round(ms.decode + ms.infer + ms.encode);
       this.#io.print(
-        `${printable(key)}  ${frame.width} x ${frame.height}  ${plural(segments, "segment")}  ${spent} ms${noted(notes)}`,
+        `${printable(key)}  ${frame.width} x ${frame.height}  ${foundText(outcome, this.#task)}  ${spent} ms${noted(notes)}`,
       );
     } else if (outcome.status === "rejected") {
       const { code, message } = outcome.error;

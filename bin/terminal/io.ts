@@ -41,8 +41,8 @@ export function count(value: number): string {
 }
 
 /** "1 image", "12 images". */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export function plural(value: number, noun: string, nouns = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : nouns}`;
 }
 
 export function byteSize(bytes: number): string {

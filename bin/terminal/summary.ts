@@ -1,4 +1,5 @@
 import type { ItemOutcome, RunReport } from "../../layers/pipeline/contracts.js";
+import { hasObjects } from "../../layers/segments/categories.js";
 import type { FolderProblem } from "../../layers/storage/folder-list.js";
 import { type ExitCode, exitCodes } from "./exit.js";
 import { count, duration, type Io, plural, printable } from "./io.js";
@@ -19,12 +20,15 @@ export class FirstImages {
     if (outcome.status === "segmented" && this.#images.length <= mostTabled) this.#images.push(outcome);
   }
 
-  /** undefined when there are none, or too many. */
-  table(): string | undefined {
+  /**
+   * undefined when there are none, or too many.
+   * @param task says what a segment is to people
+   */
+  table(task: string): string | undefined {
     const images = this.#images;
     if (images.length === 0 || images.length > mostTabled) return undefined;
-    const rows = [...images].sort((a, b) => (a.key < b.key ? -1 : 1)).map(imageRow);
-    return table(["image", "size", "segments", "ms"], rows, [1, 2, 3]);
+    const rows = [...images].sort((a, b) => (a.key < b.key ? -1 : 1)).map((image) => imageRow(image, task));
+    return table(["image", "size", foundNouns(task)[1], "ms"], rows, [1, 2, 3]);
   }
 }
 
@@ -48,15 +52,33 @@ export class Notes {
   }
 }
 
-function imageRow({ key, frame, segments, ms }: Segmented): string[] {
+function imageRow(image: Segmented, task: string): string[] {
+  const { key, frame, ms } = image;
   const spent = ms.decode + ms.infer + ms.encode;
-  return [printable(key), `${frame.width} x ${frame.height}`, count(segments), count(Math.round(spent))];
+  return [printable(key), `${frame.width} x ${frame.height}`, count(found(image, task)), count(Math.round(spent))];
 }
 
-/** "12 images: 11 segmented, 1 rejected, in 3.4 s (3.5 a second)" */
+/** What was found in an image as people count it: the background is a segment, and no object. */
+function found({ segments, objects = segments }: Segmented, task: string): number {
+  return hasObjects(task) ? objects : segments;
+}
+
+/** "299 segments", "12 objects", "4 classes" */
+export function foundText(image: Segmented, task: string): string {
+  return plural(found(image, task), ...foundNouns(task));
+}
+
+function foundNouns(task: string): [one: string, many: string] {
+  if (hasObjects(task)) return ["object", "objects"];
+  return task === "semantic" ? ["class", "classes"] : ["segment", "segments"];
+}
+
+/** "12 images, superpixel by clustseg-superpixel 1.0.0: 11 segmented, 1 rejected, in 3.4 s (3.5 a second)" */
 export function summaryLine(report: RunReport): string {
+  const { task, model } = report;
+  const what = `${plural(report.items.total, "image")}, ${printable(`${task} by ${model.name} ${model.version}`)}`;
   const { total, segmented, skipped, rejected, pending } = report.items;
-  if (skipped === total) return `${plural(total, "image")}: all have their masks already (--force makes them again)`;
+  if (skipped === total) return `${what}: all have their masks already (--force makes them again)`;
   const parts = [
     `${count(segmented)} segmented`,
     ...(skipped > 0 ? [`${count(skipped)} skipped (already there)`] : []),
@@ -66,7 +88,7 @@ export function summaryLine(report: RunReport): string {
   // Rejecting is quick: how quick says nothing of the speed of segmenting.
   const rate =
     segmented > 0 && report.images_per_second > 0 ? ` (${report.images_per_second.toFixed(1)} a second)` : "";
-  return `${plural(total, "image")}: ${parts.join(", ")}, in ${duration(report.seconds)}${rate}`;
+  return `${what}: ${parts.join(", ")}, in ${duration(report.seconds)}${rate}`;
 }
 
 /** The first rejected images, with the reasons. */

@@ -101,6 +101,8 @@ export const itemOutcomeSchema = z.discriminatedUnion("status", [
     ...outcomeBase,
     status: z.literal("segmented"),
     segments: count,
+    /** Segments that are things; only of tasks that tell objects apart, where the background is a segment as well. */
+    objects: count.exactOptional(),
     frame: frameSizeSchema,
     /** What decoding had to say ("first of 3 frames"); absent when that is nothing. */
     notes: notes.min(1).exactOptional(),

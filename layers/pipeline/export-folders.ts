@@ -1,4 +1,4 @@
-import { objectSegments, superpixelCategory } from "../segments/categories.js";
+import { hasObjects, objectSegments, superpixelCategory } from "../segments/categories.js";
 import { cutout, cutoutName } from "../segments/cutout.js";
 import { ClustsegError } from "../segments/errors.js";
 import { segmentsToGeoJson } from "../segments/geojson.js";
@@ -100,11 +100,6 @@ export const cutoutsFormat: ExportFormat = {
   },
   dataset: () => [],
 };
-
-/** The tasks in which segments are objects, if their class is one of things. */
-function hasObjects(task: string): boolean {
-  return task === "instance" || task === "panoptic";
-}
 
 /** Without the extension, if there is one: "a/b.c.jpg" is "a/b.c". */
 export function stemOf(key: string): string {

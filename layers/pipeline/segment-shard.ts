@@ -1,3 +1,4 @@
+import { hasObjects } from "../segments/categories.js";
 import { asClustsegError, ClustsegError } from "../segments/errors.js";
 import type { StopMarker } from "./cloud-contracts.js";
 import type { ItemOutcome, ManifestLine, RunRequest } from "./contracts.js";
@@ -181,6 +182,7 @@ function itemWorker(options: SegmentShardOptions, slots: Semaphore) {
           result_id: resultId,
           status: "segmented",
           segments: image.segments.length,
+          ...(hasObjects(task) ? { objects: image.segments.filter(({ isThing }) => isThing).length } : {}),
           frame: { width, height },
           ...(notes.length === 0 ? {} : { notes: [...notes] }),
           ...(superseded ? { superseded } : {}),

@@ -56,6 +56,10 @@ export async function validateItem(
   if (metadata.segments !== metadata.segments_info.length || metadata.segments !== outcome.segments) {
     throw refused(item, "its metadata.json has another number of segments");
   }
+  const objects = metadata.segments_info.filter(({ isthing }) => isthing).length;
+  if (outcome.objects !== undefined && outcome.objects !== objects) {
+    throw refused(item, "its metadata.json has another number of objects");
+  }
   if (
     metadata.result_id !== outcome.result_id ||
     resultIdOf(document) !== outcome.result_id ||

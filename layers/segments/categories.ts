@@ -77,3 +77,8 @@ export function classedSegments(rows: readonly SegmentRow[], categories: readonl
 export function objectSegments(rows: readonly SegmentRow[], categories: readonly Category[]): ClassedSegment[] {
   return classedSegments(rows, categories).filter(({ category }) => !isBackground(category));
 }
+
+/** The tasks in which a segment is one object, if its class is one of things. */
+export function hasObjects(task: string): boolean {
+  return task === "instance" || task === "panoptic";
+}

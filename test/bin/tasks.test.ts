@@ -32,9 +32,11 @@ describe("clustseg segment with a model of several tasks", () => {
     const cwd = await workspace();
     await field(cwd);
 
-    const { code } = await inProcess(cwd, "segment", "field.png", "--model", bundle);
+    const { code, stdout } = await inProcess(cwd, "segment", "field.png", "--model", bundle);
 
     expect(code).toBe(0);
+    expect(stdout).toMatch(/^ image +size +objects +ms\n field\.png +40 x 30 +3 /);
+    expect(stdout).toMatch(/^1 image, panoptic by reads-colours 1\.0\.0: 1 segmented/m);
     const metadata = await metadataOf(cwd);
     expect(metadata).toMatchObject({ task: "panoptic", segments: 4, categories: classes });
     expect(metadata.parameters).toEqual({ threshold: 0, mask_threshold: 0, overlap_threshold: 0, min_area: 0 });

@@ -4,7 +4,7 @@ import { extraFormats, failureBudget, seconds, wholeNumber } from "../../bin/com
 import { exitCodeOf } from "../../bin/terminal/exit.js";
 import { byteSize, duration, type Io, jsonLine, printable } from "../../bin/terminal/io.js";
 import { Pace, progressText } from "../../bin/terminal/progress.js";
-import { Notes, summaryLine } from "../../bin/terminal/summary.js";
+import { FirstImages, foundText, Notes, summaryLine } from "../../bin/terminal/summary.js";
 import { table } from "../../bin/terminal/table.js";
 import type { ItemOutcome, RunReport } from "../../layers/pipeline/contracts.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
@@ -77,11 +77,44 @@ describe("progress", () => {
 describe("the summary", () => {
   const items = { total: 3, segmented: 0, skipped: 0, rejected: 3, pending: 0 };
   const report = (changes: Partial<typeof items>) =>
-    ({ items: { ...items, ...changes }, seconds: 2, images_per_second: 1.5 }) as RunReport;
+    ({
+      items: { ...items, ...changes },
+      seconds: 2,
+      images_per_second: 1.5,
+      task: "instance",
+      model: { name: "clustseg-nuclei", version: "1.0.0", sha256: "" },
+    }) as RunReport;
 
   it("has a rate when something was segmented, and none when all was rejected", () => {
-    expect(summaryLine(report({}))).toBe("3 images: 0 segmented, 3 rejected, in 2.0 s");
+    expect(summaryLine(report({}))).toMatch(/: 0 segmented, 3 rejected, in 2\.0 s$/);
     expect(summaryLine(report({ segmented: 1, rejected: 2 }))).toMatch(/\(1\.5 a second\)$/);
+  });
+
+  it("names task and model, so that superpixels are not taken for cells", () => {
+    const what = "3 images, instance by clustseg-nuclei 1.0.0: ";
+
+    expect(summaryLine(report({ segmented: 3, rejected: 0 }))).toBe(`${what}3 segmented, in 2.0 s (1.5 a second)`);
+    expect(summaryLine(report({ skipped: 3, rejected: 0 }))).toContain(`${what}all have their masks already`);
+  });
+
+  it.each([
+    ["superpixel", { segments: 299 }, "segments", "299 segments"],
+    ["semantic", { segments: 1 }, "classes", "1 class"],
+    ["instance", { segments: 12, objects: 12 }, "objects", "12 objects"],
+    ["panoptic", { segments: 5, objects: 4 }, "objects", "4 objects"],
+  ])("counts of %s what people count, the background not among the objects", (task, found, column, text) => {
+    const outcome = {
+      status: "segmented" as const,
+      ...{ key: "a.jpg", etag: "", result_id: "", frame: { width: 4, height: 3 } },
+      ...{ ms: { decode: 1, infer: 1, encode: 1 }, ...found },
+    };
+    const images = new FirstImages();
+    images.add(outcome);
+
+    expect(foundText(outcome, task)).toBe(text);
+    expect(images.table(task)).toMatch(
+      new RegExp(`^ image +size +${column} +ms\n a\\.jpg +4 x 3 +${text.split(" ")[0]} +3$`),
+    );
   });
 
   it("tells what decoding had to say, of the first images", () => {

@@ -39,6 +39,13 @@ describe("publish, of a pack that somebody has tampered with", () => {
     ["tells another source", edited((text) => text.replace("s3://uploads/", "s3://others/"))],
     ["hides its id from the first bytes", edited((text) => text.replace('{"schema"', '{ "schema"'))],
     ["has segments that are none", edited((text) => text.replace('"id":2', '"id":7'))],
+    [
+      "counts objects that are none",
+      ({ outcome, files }) => ({
+        outcome: outcome.status === "segmented" ? { ...outcome, objects: 9 } : outcome,
+        files,
+      }),
+    ],
     ["is no JSON", edited((text) => text.slice(0, -40))],
     ["tells a frame of another size", edited((text) => text.replace('"height":1', '"height":2'))],
   ])("that %s: nothing of it is published, its images are segmented again", async (_, tamper) => {
