@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,16 @@ describe("the package as a library, from a project that depends on it", () => {
 
     expect(stdout).toMatch(/^\d+ segments in 600 x 400 pixels\nthe largest: \d+ pixels, mean colour \d+,\d+,\d+\n$/);
     expect((await stat(join(project, "overlay.png"))).size).toBeGreaterThan(10_000);
+  });
+
+  test("runs the README's example, which tells what is where in a picture", async () => {
+    const [, example = ""] = /^```js\n([\s\S]*?)^```$/m.exec(await readFile(join(root, "README.md"), "utf8")) ?? [];
+    await writeFile(join(project, "readme.mjs"), example);
+    await copyFile(join(root, "examples/images/cat.jpg"), join(project, "photo.jpg"));
+
+    const { stdout } = await run(process.execPath, ["readme.mjs"], { cwd: project });
+
+    expect(stdout).toMatch(/^\d+ cat thing 0\.\d+ \d+ \[ \d+, \d+, \d+, \d+ \]$/m);
   });
 
   test("has types that the example keeps to, and that catch what is wrong", async () => {
