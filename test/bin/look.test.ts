@@ -59,7 +59,27 @@ describe("clustseg models", () => {
     const { code, stdout } = await clustseg(root, "models");
 
     expect(code).toBe(0);
-    expect(stdout).toMatch(/clustseg-superpixel +\d+\.\d+\.\d+ +superpixel +none +[\d.]+ MiB/);
+    expect(stdout).toMatch(/clustseg-superpixel +\d+\.\d+\.\d+ +superpixel +ASA 0\.\d{3} at K = 300 +none/);
+  });
+
+  it("shows a headline for each task, whole and within 100 columns", async () => {
+    const { stdout } = await inProcess(root, "models");
+
+    expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+    expect(stdout).not.toContain("…");
+    expect(stdout).toMatch(/clustseg-nuclei .* instance +AP50 0\.\d{3}, mean AP 0\.\d{3} /);
+    expect(stdout).toMatch(/clustseg-street .* semantic +mIoU 0\.\d{3} +sky, building/);
+    expect(stdout).toMatch(/clustseg-photo .* panoptic +PQ 0\.\d{3}, of things 0\.\d{3} /);
+  });
+
+  it("tells all of a model that is named: defaults, every figure, licence", async () => {
+    const { code, stdout } = await inProcess(root, "models", "clustseg-nuclei");
+
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^defaults +threshold 0\.\d+, .*min_area \d+/m);
+    expect(stdout).toMatch(/^measured on DSB 2018 val, 67 images$/m);
+    expect(stdout).toMatch(/^ instance +AP75 \(COCO\) +0\.\d+$/m);
+    expect(stdout).not.toContain("clustseg-photo");
   });
 
   it("gives model.json as it is with --json", async () => {

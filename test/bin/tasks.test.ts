@@ -167,8 +167,9 @@ describe("clustseg inspect and models", () => {
     const { code, stdout } = await inProcess(bundle, "models", bundle);
 
     expect(code).toBe(0);
-    expect(stdout).toMatch(/reads-colours +1\.0\.0 +panoptic +cell, cow, background, grass/);
-    expect(stdout).toMatch(/^ +semantic$/m);
-    expect(stdout).toMatch(/clustseg-superpixel +\d+\.\d+\.\d+ +superpixel +none/);
+    expect(stdout).toMatch(/^model +reads-colours 1\.0\.0, /);
+    expect(stdout).toMatch(/^tasks +panoptic \(when none is asked for\), semantic, instance, superpixel$/m);
+    expect(stdout).toMatch(/^things +cell, cow$/m);
+    expect(stdout).toMatch(/^stuff +background, grass$/m);
   });
 });
