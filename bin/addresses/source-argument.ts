@@ -77,11 +77,17 @@ async function expandGlob(argument: string, cwd: string): Promise<NamedFiles> {
       throw new ClustsegError("SOURCE_NOT_FOUND", `${argument} cannot be opened`, { hint });
     }
     throw new ClustsegError("SOURCE_NOT_FOUND", `there is no file or folder ${argument}`, {
-      hint: "Check the path. Globs such as 'photos/**/*.jpg' want quotes, or the shell expands them.",
+      hint: "Check the path; a relative one begins where the command is given.",
     });
   }
   const paths = await glob(pattern, { cwd, absolute: true, expandDirectories: false, followSymbolicLinks: false });
+  const { base, fixed } = fixedPart(pattern, cwd, isDynamicPattern);
   if (paths.length === 0) {
+    if (!(await exists(base))) {
+      throw new ClustsegError("SOURCE_NOT_FOUND", `there is no folder ${fixed}, in which ${argument} looks`, {
+        hint: "Check the path; a relative one begins where the command is given.",
+      });
+    }
     throw new ClustsegError("SOURCE_NOT_FOUND", `no file matches ${argument}`, {
       hint: "** stands for any folders, * for any name within one.",
     });
@@ -92,13 +98,21 @@ async function expandGlob(argument: string, cwd: string): Promise<NamedFiles> {
       hint: "Images are recognised by their extension (.jpg, .png, .webp, .tif, …); name the files one by one, or in a list, to try them whatever they are called.",
     });
   }
+  return { base, paths: images.map((file) => path.normalize(file)), explicit: false };
+}
+
+/** What comes before the first wildcard: as it was typed, and the folder that it is. */
+function fixedPart(
+  pattern: string,
+  cwd: string,
+  isDynamic: (part: string) => boolean,
+): { readonly fixed: string; readonly base: string } {
   const parts = pattern.split("/");
   const fixed = parts.slice(
     0,
-    parts.findIndex((part) => isDynamicPattern(part) || part.includes("\\")),
+    parts.findIndex((part) => isDynamic(part) || part.includes("\\")),
   );
-  const base = path.resolve(cwd, pattern.startsWith("/") ? "/" : ".", ...fixed);
-  return { base, paths: images.map((file) => path.normalize(file)), explicit: false };
+  return { fixed: fixed.join("/"), base: path.resolve(cwd, pattern.startsWith("/") ? "/" : ".", ...fixed) };
 }
 
 /** The deepest folder that holds all the given ones. */

@@ -16,6 +16,8 @@ export interface Source {
   readonly intake: IntakeSource;
   /** What was passed over, filled while the source is listed: links that lead out, folders that may not be read. */
   readonly problems: readonly FolderProblem[];
+  /** As a person typed it, for messages. */
+  readonly given?: string;
 }
 
 export interface SourceContext {
@@ -49,9 +51,10 @@ export async function openSource(given: readonly string[], context: SourceContex
   const uploads = new FolderStore(base, { exclude, onProblem: (problem) => problems.push(problem) });
   const [only] = named;
   if (named.length === 1 && only!.paths === undefined) {
-    return { uploads, intake: { kind: "prefix", prefix: "" }, problems };
+    return { uploads, intake: { kind: "prefix", prefix: "" }, problems, given: given[0]! };
   }
-  return { uploads, intake: { kind: "keys", keys: keysOf(uploads, base, named, exclude) }, problems };
+  const intake = { kind: "keys", keys: keysOf(uploads, base, named, exclude) } as const;
+  return { uploads, intake, problems, given: given.join(", ") };
 }
 
 /** Images are not read back from the results, and an image cannot be where the folder of its result has to be. */

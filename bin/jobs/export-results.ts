@@ -46,6 +46,7 @@ export async function exportToDataset(io: Io, given: string, options: ExportJobO
   try {
     const report = await exportResults({
       ...options,
+      resultsName: given,
       stores,
       signal: stop.signal,
       codecs: {

@@ -51,6 +51,7 @@ export async function segmentImages(
       ...work.settings,
       stores,
       source: source.intake,
+      ...(source.given === undefined ? {} : { sourceName: source.given }),
       force,
       signal: stop.signal,
       onEvent,

@@ -23,6 +23,8 @@ export interface RunOptions
     SegmentSettings {
   readonly stores: RunStores;
   readonly segmenter: Segmenter;
+  /** What a person called the source, for messages. @default its URI */
+  readonly sourceName?: string;
   /** Who does this: then a run has one owner at a time. @default no lock, as whoever calls sees to it */
   readonly owner?: RunOwner;
   /** How often the owner says that it is still there. @default 20 s */
@@ -85,7 +87,7 @@ async function runStages(options: RunOptions, lock: RunLock): Promise<RunResult>
   });
   const { run_id: runId } = request;
   if (request.manifest.items === 0) {
-    throw new ClustsegError("SOURCE_EMPTY", `no images in ${stores.uploads.uri}`, {
+    throw new ClustsegError("SOURCE_EMPTY", `no images in ${options.sourceName ?? stores.uploads.uri}`, {
       hint: "Check the path; images are recognised by their extension (.jpg, .png, .webp, .tif, …).",
     });
   }

@@ -4,6 +4,8 @@ import type { ObjectStore } from "./ports.js";
 
 /** Which results are asked for. */
 export interface WantedResults {
+  /** What a person called the place of the results, for messages. @default its URI */
+  readonly resultsName?: string;
   /** @default any */
   readonly task?: string;
   /** "name" or "name@version". @default any */
@@ -29,6 +31,7 @@ export async function surveyResults(
   wanted: WantedResults,
   onListed: (items: number) => void,
 ): Promise<Survey> {
+  const place = wanted.resultsName ?? results.uri;
   const kinds = new Map<string, { readonly kind: ResultKind; images: number }>();
   let [total, unfinished, other, listed] = [0, 0, 0, 0];
   for await (const found of findResults(results, () => unfinished++)) {
@@ -52,13 +55,13 @@ export async function surveyResults(
       ...(total > 0 ? [`${total} that cannot be read`] : []),
     ];
     const but = skipped.length === 0 ? "" : ` (${skipped.join(", ")})`;
-    throw new ClustsegError("RESULT_NOT_FOUND", `there are no results to export in ${results.uri}${but}`, {
+    throw new ClustsegError("RESULT_NOT_FOUND", `there are no results to export in ${place}${but}`, {
       hint: "Give the folder that `clustseg segment --out` wrote to.",
     });
   }
   if (others.length > 0) {
     const there = [...kinds].map(([name, { images }]) => `${name} (${images} images)`).slice(0, 8);
-    throw new ClustsegError("RESULTS_MIXED", `results of several kinds lie in ${results.uri}: ${there.join("; ")}`, {
+    throw new ClustsegError("RESULTS_MIXED", `results of several kinds lie in ${place}: ${there.join("; ")}`, {
       hint: "A data set has one kind: choose it with --task, and with --model as name or name@version.",
     });
   }

@@ -33,6 +33,11 @@ function isKeyDenied(error: unknown, name: string, status: number | undefined): 
   return status === 400 && /Server Side Encryption/i.test(message);
 }
 
+/** Without the objects that runs keep for themselves, which nobody has named: what is wrong is wrong with all of the place. */
+function placeOf(what: string): string {
+  return what.replace(/\/\.clustseg\/.*$/, "");
+}
+
 /**
  * An error of S3 in this program's words. The SDK has retried by then.
  * @param what the object's or bucket's URI
@@ -43,19 +48,23 @@ export function s3Error(error: unknown, what: string, doing: "reading" | "writin
   const cause = error;
   const { name, status } = s3Failure(error);
   if (isRegionMissing(error)) {
-    return new ClustsegError("CONFIG_INVALID", `the AWS region for ${what} is not set, or is none`, {
-      hint: "Set AWS_REGION to the bucket's region (such as eu-central-1), or a region in the AWS profile.",
-      cause,
-    });
+    return new ClustsegError(
+      "CONFIG_INVALID",
+      `no AWS region is set to look for ${placeOf(what)} in, or there is none of that name`,
+      {
+        hint: "Set AWS_REGION to the bucket's region (such as eu-central-1), or a region in the AWS profile.",
+        cause,
+      },
+    );
   }
   if (status === 301 || name === "PermanentRedirect" || name === "AuthorizationHeaderMalformed") {
-    return new ClustsegError("CONFIG_INVALID", `the bucket of ${what} is in another AWS region`, {
+    return new ClustsegError("CONFIG_INVALID", `the bucket of ${placeOf(what)} is in another AWS region`, {
       hint: "Set AWS_REGION to the bucket's region; `aws s3api get-bucket-location` tells it.",
       cause,
     });
   }
   if (name === "NoSuchBucket") {
-    return new ClustsegError("STORE_NOT_FOUND", `there is no bucket for ${what}`, {
+    return new ClustsegError("STORE_NOT_FOUND", `there is no bucket for ${placeOf(what)}`, {
       hint: "Check the bucket's name and region.",
       cause,
     });
@@ -73,7 +82,7 @@ export function s3Error(error: unknown, what: string, doing: "reading" | "writin
     });
   }
   if (noCredentials.has(name) || status === 401) {
-    return new ClustsegError("STORE_ACCESS_DENIED", `no valid AWS credentials for ${what} (${name})`, {
+    return new ClustsegError("STORE_ACCESS_DENIED", `no valid AWS credentials for ${placeOf(what)} (${name})`, {
       hint: "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again (aws sso login); on AWS, give the machine a role.",
       cause,
     });

@@ -47,7 +47,15 @@ describe("the command line", () => {
     ["an unknown command", ["segmnt"], "USAGE", "Did you mean segment?"],
     ["an unknown option", ["segment", "in", "--superpixel", "5"], "USAGE", "--superpixels"],
     ["a source that is not there", ["segment", "nowhere"], "SOURCE_NOT_FOUND", "nowhere"],
-    ["a folder without images", ["segment", "none"], "SOURCE_EMPTY", "none"],
+    ["a folder without images", ["segment", "./none"], "SOURCE_EMPTY", "no images in ./none ["],
+    ["a glob in a folder that is not there", ["segment", "slides/**/*.png"], "SOURCE_NOT_FOUND", "no folder slides,"],
+    ["a glob that matches nothing", ["segment", "none/**/*.png"], "SOURCE_NOT_FOUND", "no file matches none/**/*.png"],
+    [
+      "to export what holds no results",
+      ["export", "./none", "--format", "csv", "--out", "x"],
+      "RESULT_NOT_FOUND",
+      "in ./none [",
+    ],
     ["no number of superpixels", ["segment", "in", "--superpixels", "many"], "USAGE", "whole number"],
     ["a task that no model does", ["segment", "in", "--task", "panoptic"], "TASK_UNSUPPORTED", "It does: superpixel"],
     ["an unknown format", ["segment", "in", "--formats", "svg"], "FORMAT_UNKNOWN", "overlay"],
@@ -71,6 +79,14 @@ describe("the command line", () => {
     expect(stderr).toContain(`[${errorCode}]`);
     expect(stderr).toContain(hint);
     expect(stderr).not.toMatch(/\n +at /);
+  });
+
+  it("says of a folder that is not there nothing of globs", async () => {
+    const { code, stderr } = await inProcess(cwd, "watch", "inbox/");
+
+    expect(code).toBe(2);
+    expect(stderr).toContain("there is no file or folder inbox/ [SOURCE_NOT_FOUND]");
+    expect(stderr).not.toMatch(/glob|\*\*/i);
   });
 
   it("ends the process with the exit code", async () => {

@@ -24,6 +24,12 @@ describe("S3, not set up,", () => {
     }
   });
 
+  it("names the place that was given, and no object that a run keeps there for itself", () => {
+    const error = s3Error(new Error("Region is missing"), "s3://my-bucket/x/.clustseg/runs/r-1/lock.json", "writing");
+
+    expect(error.message).toBe("no AWS region is set to look for s3://my-bucket/x in, or there is none of that name");
+  });
+
   it("names the ways to credentials when there are none", async () => {
     const credentials = async () => {
       throw Object.assign(new Error("Could not load credentials from any providers"), {
