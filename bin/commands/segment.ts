@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { RunReport } from "../../layers/pipeline/contracts.js";
 import { below } from "../addresses/stores.js";
 import type { SegmentImagesOptions } from "../jobs/segment-images.js";
 import type { ExitCode } from "../terminal/exit.js";
@@ -92,20 +93,20 @@ export function addSegmentCommand(program: Command, io: Io, done: (code: ExitCod
       const { openSource } = await import("../addresses/source.js");
       const source = await openSource(given, { cwd: io.cwd, out: own.out });
       const { segmentImages } = await import("../jobs/segment-images.js");
-      done(await segmentImages(io, source, options, () => whereLines(own)));
+      done(await segmentImages(io, source, options, ({ report }) => whereLines(own, report.items)));
     });
 }
 
-function whereLines(options: SegmentOptions): string[] {
+function whereLines(options: SegmentOptions, { segmented, skipped }: RunReport["items"]): string[] {
   const { out } = options;
   const formats = extraFormats(options);
   const at = (file: string) => printable(below(out, file));
-  const lines: [string, string][] = [
+  const masks: [string, string][] = [
     ["masks", `${at("<image>/segments.png")}, metadata.json beside it`],
     ...(formats.includes("overlay") ? [["overlays", at("<image>/overlay.png")] as [string, string]] : []),
     ...(formats.includes("overlay-jpg") ? [["overlays", at("<image>/overlay.jpg")] as [string, string]] : []),
-    ["report", at("report.json")],
   ];
+  const lines: [string, string][] = [...(segmented + skipped > 0 ? masks : []), ["report", at("report.json")]];
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`);
 }
