@@ -55,6 +55,11 @@ export async function openOutput(
   return { results, staging: await openStore(below(out, stagingFolder), cwd) };
 }
 
+/** Remove the folders that runs and exports make for themselves at an output, those in which nothing is left. */
+export function tidyOutput(out: string, cwd: string): void {
+  if (!isS3Address(out)) new FolderStore(path.resolve(cwd, out)).tidy();
+}
+
 /** An address below another one. */
 export function below(address: string, name: string): string {
   return isS3Address(address) ? `${address.replace(/\/+$/, "")}/${name}` : path.join(address, name);

@@ -11,7 +11,7 @@ import {
 } from "../../layers/pipeline/export-results.js";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
-import { below, isS3Address, openOutput, openStore } from "../addresses/stores.js";
+import { below, isS3Address, openOutput, openStore, tidyOutput } from "../addresses/stores.js";
 import type { CommonOptions } from "../commands/options.js";
 import { type ExitCode, exitCodes } from "../terminal/exit.js";
 import { count, duration, type Io, jsonLine, plural, printable, silenced } from "../terminal/io.js";
@@ -65,6 +65,7 @@ export async function exportToDataset(io: Io, given: string, options: ExportJobO
   } finally {
     progress.end();
     stop.release();
+    tidyOutput(options.out, io.cwd);
   }
 }
 

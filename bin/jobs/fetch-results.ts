@@ -5,7 +5,7 @@ import { orderedMap } from "../../layers/pipeline/ordered-map.js";
 import type { ObjectStore } from "../../layers/pipeline/ports.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 import { FolderStore } from "../../layers/storage/folder-store.js";
-import { checkFolder, isS3Address } from "../addresses/stores.js";
+import { checkFolder, isS3Address, tidyOutput } from "../addresses/stores.js";
 import { type Copied, copyResult } from "../cloud/copy-result.js";
 import { openCloud } from "../cloud/open-cloud.js";
 import { runOutcomes } from "../cloud/run-outcomes.js";
@@ -84,6 +84,7 @@ export async function fetchResults(io: Io, asked: string, options: ResultsOption
   } finally {
     progress.end();
     stop.release();
+    tidyOutput(options.out, io.cwd);
   }
   tell(io, view, tally, options, (performance.now() - began) / 1000);
   if (stop.signal.aborted) return exitCodes.failed;

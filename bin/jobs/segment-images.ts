@@ -2,7 +2,7 @@ import { type RunOptions, type RunResult, runPipeline } from "../../layers/pipel
 import type { RunEvent } from "../../layers/pipeline/run-events.js";
 import type { FolderProblem } from "../../layers/storage/folder-list.js";
 import type { Source } from "../addresses/source.js";
-import { openOutput } from "../addresses/stores.js";
+import { openOutput, tidyOutput } from "../addresses/stores.js";
 import type { CommonOptions, WorkOptions } from "../commands/options.js";
 import type { ExitCode } from "../terminal/exit.js";
 import { exitCodeOf, reportError } from "../terminal/exit.js";
@@ -70,6 +70,7 @@ export async function segmentImages(
     throw error;
   } finally {
     stop.release();
+    tidyOutput(options.out, io.cwd);
   }
 }
 

@@ -5,7 +5,7 @@ import { runBatch } from "../../layers/pipeline/run-batch.js";
 import { ClustsegError } from "../../layers/segments/errors.js";
 import { watchFolder } from "../../layers/storage/watch-folder.js";
 import { openSource } from "../addresses/source.js";
-import { isS3Address, openOutput } from "../addresses/stores.js";
+import { isS3Address, openOutput, tidyOutput } from "../addresses/stores.js";
 import type { CommonOptions, WorkOptions } from "../commands/options.js";
 import { type ExitCode, errorText, exitCodes } from "../terminal/exit.js";
 import { count, type Io, jsonLine, plural, printable, silenced } from "../terminal/io.js";
@@ -62,6 +62,7 @@ export async function watchImages(io: Io, folder: string, options: WatchOptions)
     }
   } finally {
     stop.release();
+    tidyOutput(options.out, io.cwd);
   }
 }
 

@@ -40,7 +40,7 @@ export class AtomicFiles {
     const temporary = this.#newName();
     try {
       const small = body instanceof Uint8Array && body.length <= smallBytes && this.#durability === "process";
-      if (small) writeFileSync(temporary, body, { flag: "wx" });
+      if (small) this.#whereTemporary(() => writeFileSync(temporary, body, { flag: "wx" }));
       else await this.#writeLarge(temporary, body);
       const done = this.#place(temporary, path, options);
       if (this.#durability === "disk") await syncFolder(dirname(path));
@@ -52,7 +52,9 @@ export class AtomicFiles {
   }
 
   async #writeLarge(temporary: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
-    const file = await open(temporary, "wx");
+    // Made here, so that an error of the body's own is not taken for a missing folder.
+    this.#whereTemporary(() => closeSync(openSync(temporary, "wx")));
+    const file = await open(temporary, "r+");
     try {
       if (body instanceof Uint8Array) await file.writeFile(body);
       else for await (const piece of body) await file.writeFile(piece);
@@ -82,12 +84,22 @@ export class AtomicFiles {
     }
   }
 
-  #newName(): string {
-    if (!this.#ready) {
-      makeFolders(this.#temporary);
-      removeStale(this.#temporary);
-      this.#ready = true;
+  /** Another process may have removed the folder between two writes of ours, as it was empty (`FolderStore.tidy`). */
+  #whereTemporary(make: () => void): void {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        if (!this.#ready || attempt > 0) makeFolders(this.#temporary);
+        if (!this.#ready) removeStale(this.#temporary);
+        this.#ready = true;
+        make();
+        return;
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT" || attempt === 3) throw error;
+      }
     }
+  }
+
+  #newName(): string {
     return join(this.#temporary, `${place}-${process.pid}-${counter++}-${Math.random().toString(36).slice(2)}`);
   }
 }

@@ -135,6 +135,21 @@ export class FolderStore implements ObjectStore {
     }
   }
 
+  /**
+   * Remove the store's own folders as far as they are empty, `.clustseg` included: for the end of a run. What another
+   * process does there meanwhile goes on, as it makes them again.
+   */
+  tidy(): void {
+    const { temporary, names } = this.#own;
+    for (const folder of [temporary, names, dirname(temporary)]) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // Not empty, not there, or not ours to remove: it stays.
+      }
+    }
+  }
+
   async #write(
     key: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -170,7 +185,10 @@ export class FolderStore implements ObjectStore {
     const folder = this.#own.names;
     if (this.#longSegment(name) === segment) return;
     makeFolders(folder);
-    await this.#files.write(join(folder, name), Buffer.from(segment), { ifAbsent: false, makeFolder: () => {} });
+    await this.#files.write(join(folder, name), Buffer.from(segment), {
+      ifAbsent: false,
+      makeFolder: () => makeFolders(folder),
+    });
   }
 
   #longSegment(name: string): string | undefined {

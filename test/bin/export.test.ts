@@ -61,7 +61,7 @@ describe("clustseg export", () => {
     const { code, stdout, stderr } = await inProcess(cwd, ...args);
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect((await readdir(join(cwd, "set"))).filter((name) => name !== ".clustseg").sort()).toEqual(files);
+    expect((await readdir(join(cwd, "set"))).sort()).toEqual(files);
     expect(jsonLines(stdout)).toEqual([
       expect.objectContaining({
         type: "export",

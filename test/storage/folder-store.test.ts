@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -342,6 +343,42 @@ describe("temporary files of a FolderStore", () => {
     await new FolderStore(root).put("a", bytes("x"));
 
     expect(readdirSync(folder).sort()).toEqual([elsewhere, running].sort());
+  });
+});
+
+describe("the folders that a FolderStore makes for itself", () => {
+  it("are gone when they are empty, and stay when they are not", async () => {
+    const root = temporaryFolder();
+    const staging = new FolderStore(join(root, ".clustseg"));
+    await new FolderStore(root).put("a", bytes("x"));
+    await staging.put("runs/x", bytes("x"));
+
+    new FolderStore(root).tidy();
+    expect(readdirSync(join(root, ".clustseg"))).toEqual(["runs"]);
+    await staging.delete("runs/x");
+    new FolderStore(root).tidy();
+
+    expect(readdirSync(root)).toEqual(["a"]);
+  });
+
+  it("are made again by another that is at work there", async () => {
+    const root = temporaryFolder();
+    const other = new FolderStore(root);
+    const staging = new FolderStore(join(root, ".clustseg"));
+    const long = "x".repeat(300);
+    await other.put(long, bytes("x"));
+    await staging.put("runs/x", bytes("x"));
+
+    await other.delete(long);
+    await staging.delete("runs/x");
+    rmSync(join(root, ".clustseg"), { recursive: true });
+
+    await other.put(long, bytes("y"));
+    await other.putLines("lines", ["a"]);
+    await staging.put("runs/x", bytes("y"));
+    await other.put("large", new Uint8Array(2 * 1024 * 1024));
+    expect(await keysOf(other)).toEqual(["large", "lines", long]);
+    expect(await keysOf(staging)).toEqual(["runs/x"]);
   });
 });
 
