@@ -50,6 +50,11 @@ export async function runProgram(args: readonly string[], io: Io): Promise<ExitC
   const program = buildProgram(io, (result) => {
     code = result;
   });
+  // Help was not asked for, so that it goes where errors go, and a script sees that nothing was done.
+  if (args.length === 0) {
+    program.configureOutput({ writeErr: (text) => io.note(text.trimEnd()) }).outputHelp({ error: true });
+    return exitCodes.usage;
+  }
   try {
     await program.parseAsync(args, { from: "user" });
     return code;

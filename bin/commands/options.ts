@@ -48,18 +48,26 @@ export function addWorkOptions(command: Command): Command {
 export function addTaskOptions(command: Command): Command {
   return command
     .addOption(superpixelsOption())
-    .option("--threshold <p>", "instance, panoptic: leave things out that are less probable than this", probability)
+    .option(
+      "--threshold <p>",
+      "instance, panoptic: leave things out that are less probable than this (default: the model's, see `models <name>`)",
+      probability,
+    )
     .option(
       "--mask-threshold <p>",
-      "leave pixels without a segment whose winner is less probable than this",
+      "leave pixels without a segment whose winner is less probable than this (default: the model's)",
       probability,
     )
     .option(
       "--overlap-threshold <part>",
-      "instance, panoptic: drop things that keep less of the pixels they won",
+      "instance, panoptic: drop things that keep less of the pixels they won (default: the model's)",
       probability,
     )
-    .option("--min-area <pixels>", "give pieces with fewer pixels to their neighbours", wholeNumber(0))
+    .option(
+      "--min-area <pixels>",
+      "give pieces with fewer pixels to their neighbours (default: the model's)",
+      wholeNumber(0),
+    )
     .addOption(
       new Option("--formats <list>", "files beside the masks, with commas between them; their list is below")
         .argParser(nameList)
@@ -70,7 +78,7 @@ export function addTaskOptions(command: Command): Command {
 
 /** Labels have 16 bits, so there is a most. */
 export function superpixelsOption(): Option {
-  const text = "superpixel: how many to ask for an image (default: the model's own)";
+  const text = "superpixel: about how many segments of an image (default: the model's, see `models <name>`)";
   return new Option("--superpixels <n>", text).argParser(wholeNumber(1, maxSeeds));
 }
 

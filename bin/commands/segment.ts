@@ -24,7 +24,7 @@ Paths are those below the folder given; for a list, below the list's own folder,
 the deepest folder that holds them all; for a glob, below its part before the first wildcard; for files, and for several
 sources at once, below the deepest folder that holds them all.
 
-Tasks (\`clustseg models\` tells which a model does), and the options that each has:
+Tasks (\`clustseg models\` tells which a model does, \`clustseg models <name>\` its defaults), and the options that each has:
   superpixel  many small segments without a class: --superpixels
   semantic    one segment for each class that is there: --mask-threshold, --min-area
   instance    one segment for each thing, which is what can be counted: --threshold, --overlap-threshold, and as semantic
@@ -58,7 +58,10 @@ SIGTERM), and when nobody reads its output any more (as with | head), with exit 
 {"type":"error",…} when it failed.
 
 Examples:
-  clustseg segment photos --overlay
+  clustseg segment photos --overlay                                           superpixels of anything
+  clustseg segment cells --model clustseg-nuclei --out found                  cells: every nucleus by itself
+  clustseg segment drives --model clustseg-street --out streets               the classes of streets
+  clustseg segment photos --model clustseg-photo --overlay --out things       people, cats, dogs, horses, cows, sheep
   clustseg segment photos --superpixels 600 --formats overlay,csv --out masks
   clustseg segment 'photos/2024-*/*.jpg' --max-failures 5%
   clustseg segment cells --model ./my-bundle --task instance --threshold 0.6 --formats overlay,coco

@@ -43,7 +43,6 @@ describe("the command line", () => {
   });
 
   it.each([
-    ["no command", [], "USAGE", "no command was given"],
     ["an unknown command", ["segmnt"], "USAGE", "Did you mean segment?"],
     ["an unknown option", ["segment", "in", "--superpixel", "5"], "USAGE", "--superpixels"],
     ["a source that is not there", ["segment", "nowhere"], "SOURCE_NOT_FOUND", "nowhere"],
@@ -79,6 +78,21 @@ describe("the command line", () => {
     expect(stderr).toContain(`[${errorCode}]`);
     expect(stderr).toContain(hint);
     expect(stderr).not.toMatch(/\n +at /);
+  });
+
+  it("prints the help, as an error, when no command is given", async () => {
+    const { code, stdout, stderr } = await inProcess(cwd);
+
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^Usage: clustseg <command>[\s\S]*Exit codes:/);
+  });
+
+  it("tells in the help of segment which model is for what, and where defaults are", async () => {
+    const { stdout } = await inProcess(cwd, "segment", "--help");
+
+    for (const name of ["nuclei", "street", "photo"]) expect(stdout).toContain(`--model clustseg-${name}`);
+    expect(stdout).toMatch(/--superpixels <n> +superpixel: about how many/);
+    expect(stdout.match(/\(default:\s+the\s+model's/g)?.length).toBeGreaterThanOrEqual(5);
   });
 
   it("says of a folder that is not there nothing of globs", async () => {
