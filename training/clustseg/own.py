@@ -218,12 +218,19 @@ def begin(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Trainer:
 
 
 def with_reports(loss: Callable[[], tuple[Tensor, dict[str, float]]], trainer: Trainer) -> Callable[[], tuple[Tensor, dict[str, float]]]:
-    """Prints a line ten times in a run."""
+    """Prints a line after the first step, which tells how long a step takes, and then ten times in a run."""
     told = int(trainer.progress * 10)
+    began = trainer.step, trainer.seconds
+    timed = False
     mean = 0.0
 
     def reported() -> tuple[Tensor, dict[str, float]]:
-        nonlocal told, mean
+        nonlocal told, timed, mean
+        if not timed and trainer.step > began[0]:
+            timed = True
+            each = trainer.seconds - began[1]
+            left = each * (trainer.iterations - trainer.step) if trainer.iterations else 60 * trainer.minutes - trainer.seconds
+            print(f"{trainer.progress:4.0%}  step {trainer.step:5d}  {each:.1f} s a step, about {left / 60:.1f} min to go", flush=True)
         value, parts = loss()
         mean = mean * 0.9 + value.item() * 0.1 if mean else value.item()
         if int(trainer.progress * 10) > told:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from clustseg.data.samples import DataError, Samples, labelled_image
 from clustseg.losses.mask_objective import MaskObjective
 from clustseg.model.universal import UniversalClustSeg
 from clustseg.own import main as own
-from clustseg.own import parse_arguments, start_from
+from clustseg.own import parse_arguments, start_from, with_reports
 from clustseg.training.own_recipe import check, fitted_scale, own_recipe, read_own, smallest_area, survey, without_empty
 
 TRAINING = Path(__file__).parents[2]
@@ -159,6 +160,20 @@ def test_classes_without_pixels_can_be_left_out():
     kept = without_empty(samples, survey(samples).pixels)
     assert [one["name"] for one in kept.categories] == ["background", "cell"]
     assert kept[0].categories.tolist() == [0, 1] and np.array_equal(kept[0].segments, np.eye(4))
+
+
+@pytest.mark.parametrize(("iterations", "left"), [(0, "9.9"), (31, "3.0")])
+def test_the_first_step_tells_how_long_a_step_takes_and_when_it_will_be_done(capsys, iterations, left):
+    trainer = SimpleNamespace(step=0, seconds=0.0, minutes=10.0, iterations=iterations, progress=0.0)
+    loss = with_reports(lambda: (torch.tensor(1.0), {}), trainer)
+    loss()
+    assert capsys.readouterr().out == ""
+
+    trainer.step, trainer.seconds, trainer.progress = 1, 6.0, 0.01
+    loss()
+    loss()
+
+    assert capsys.readouterr().out == f"  1%  step     1  6.0 s a step, about {left} min to go\n"
 
 
 def test_weights_of_another_run_are_taken_as_far_as_they_fit(tmp_path):

@@ -107,6 +107,13 @@ def test_minutes_are_those_of_training(tmp_path):
     assert trainer.progress == 1.0
 
 
+def test_minutes_that_are_over_after_the_first_step_end_there(tmp_path):
+    trainer = trainer_at(tmp_path, iterations=0, minutes=1e-9)
+    trainer.fit(loss_of(trainer))
+    assert trainer.step == 1
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 1
+
+
 def test_fit_trains_to_the_end_and_logs(tmp_path):
     trainer = trainer_at(tmp_path, iterations=100)
     trainer.fit(loss_of(trainer), lambda: {"score": 0.5})
