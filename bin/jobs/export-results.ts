@@ -119,7 +119,7 @@ function progressEvent(event: ExportEvent): ProgressEvent {
 }
 
 function tell(io: Io, { out, format }: ExportJobOptions, report: ExportReport, seconds: number): void {
-  const { images, segments, failed, files, task, model } = report;
+  const { images, segments, failed, files, folders, task, model } = report;
   for (const { key, code, message, hint } of failed.slice(0, mostFailures)) {
     io.note(`left out ${printable(key)}: ${printable(message.replace(/\.$/, ""))} [${code}]. ${printable(hint)}`);
   }
@@ -132,6 +132,9 @@ function tell(io: Io, { out, format }: ExportJobOptions, report: ExportReport, s
     ...(images.failed > 0 ? [`${count(images.failed)} left out`] : []),
   ];
   io.print(`${parts.join(", ")}, in ${duration(seconds)} (${task} by ${printable(`${model.name} ${model.version}`)})`);
+  for (const [folder, written] of Object.entries(folders)) {
+    io.print(`  ${printable(below(out, folder))}/ (${plural(written, "file")})`);
+  }
   for (const file of files) io.print(`  ${printable(below(out, file))}`);
   if (files.length === 0 && images.exported > 0) io.print(`  ${printable(below(out, "<image>…"))}`);
 }

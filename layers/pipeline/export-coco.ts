@@ -29,6 +29,7 @@ export const cocoPolygonsFormat = instancesFormat(({ map, rows, number, classes 
 
 /** panoptic.json and panoptic/<image>.png: where panopticapi looks for them. */
 export const cocoPanopticFormat: ExportFormat = {
+  folders: ["panoptic"],
   async image({ key, number, map, rows, classes }, { codecs }) {
     const png = `${key}.png`;
     const body = await codecs.encodeRgb(panopticPixels(map), map.width, map.height);

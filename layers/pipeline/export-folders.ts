@@ -14,6 +14,7 @@ const text = "text/plain; charset=utf-8";
 /** labels/<name>.txt, images/<image> if they are given, data.yaml. */
 export const yoloFormat: ExportFormat = {
   namedByStem: true,
+  folders: ["images", "labels"],
   async image(image, context) {
     const { key, map, rows, classes } = image;
     const labels = yoloLabels(map, rows, classes.categories);
@@ -31,6 +32,7 @@ export const yoloFormat: ExportFormat = {
 /** VOC2012's folders: SegmentationClass, SegmentationObject where there are objects, JPEGImages if they are given. */
 export const vocFormat: ExportFormat = {
   namedByStem: true,
+  folders: ["JPEGImages", "SegmentationClass", "SegmentationObject"],
   async image(image, context) {
     const { key, map, rows, classes } = image;
     const { categories, task } = classes;

@@ -72,6 +72,8 @@ export interface DatasetContext extends FormatContext {
 export interface ExportFormat {
   /** Does it keep nothing but the last part of a name, without its extension? Then two images may want one name. */
   readonly namedByStem?: true;
+  /** Where it puts files of single images, if not below the images' own names. */
+  readonly folders?: readonly string[];
   /** Can it do without the images? */
   readonly needsImages?: true;
   image(image: ExportedImage, context: FormatContext): Promise<ImageExport>;

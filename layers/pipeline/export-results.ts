@@ -80,6 +80,8 @@ export interface ExportReport extends ResultKind {
   readonly failed: readonly (ErrorRecord & { readonly key: string })[];
   /** Files of the data set as a whole. */
   readonly files: readonly string[];
+  /** Folders of files of single images, with the number of files below each; none where they lie in the images' own. */
+  readonly folders: Readonly<Record<string, number>>;
 }
 
 export const maxReportedFailures = 100;
@@ -104,6 +106,7 @@ export async function exportResults(options: ExportOptions): Promise<ExportRepor
     onEvent({ type: "listing", items });
   });
   const { kind, total } = survey;
+  const folders = new Map<string, number>();
   const context: FormatContext = { ...options, images: stores.images, kind };
   const tally = new Tally(total, onEvent);
   onEvent({ type: "planned", counts: tally.counts });
@@ -114,7 +117,11 @@ export async function exportResults(options: ExportOptions): Promise<ExportRepor
       if (taken) throw nameTaken(key, options.format);
       const loaded = await loadResult(stores.results, key, options.codecs.decodeIds);
       const made = await format.image({ ...loaded, number, source: sourceOf(stores.images, loaded) }, context);
-      for (const { key, body, contentType } of made.files ?? []) await stores.out.put(key, body, { contentType });
+      for (const { key, body, contentType } of made.files ?? []) {
+        await stores.out.put(key, body, { contentType });
+        const folder = format.folders?.find((one) => key.startsWith(`${one}/`));
+        if (folder !== undefined) folders.set(folder, (folders.get(folder) ?? 0) + 1);
+      }
       return { key, made, classes: loaded.classes };
     } catch (error) {
       return { key, error: imageFault(error) };
@@ -154,6 +161,7 @@ export async function exportResults(options: ExportOptions): Promise<ExportRepor
       failed_by_code: Object.fromEntries([...tally.byCode].sort(([a], [b]) => (a < b ? -1 : 1))),
       failed: tally.failed,
       files: files.map(({ key }) => key),
+      folders: Object.fromEntries([...folders].sort(([a], [b]) => (a < b ? -1 : 1))),
     };
   } finally {
     await stores.staging.delete(kept);

@@ -37,7 +37,7 @@ export function yoloLabels(map: SegmentMap, rows: readonly SegmentRow[], categor
  */
 export function yoloDataset(categories: readonly Category[] = []): string {
   const names = objectCategories(categories).map(({ name }, index) => `  ${index}: ${JSON.stringify(name)}\n`);
-  return `train: images\nval: images\nnames:\n${names.join("")}`;
+  return `# Results have no split: both are all images. Set some apart for val before figures of it are believed.\ntrain: images\nval: images\nnames:\n${names.join("")}`;
 }
 
 /** The text of each coordinate there can be, as making it anew for each corner would take most of the time. */

@@ -87,6 +87,37 @@ describe("clustseg export", () => {
     expect(cut).toMatchObject({ width: 27, height: 24, channels: 4 });
   });
 
+  it.each([
+    ["yolo", ["images/ (3 files)", "labels/ (3 files)", "data.yaml"]],
+    [
+      "voc",
+      [
+        "JPEGImages/ (3 files)",
+        "SegmentationClass/ (3 files)",
+        "SegmentationObject/ (3 files)",
+        "ImageSets/Segmentation/default.txt",
+        "labelmap.txt",
+      ],
+    ],
+    ["coco-panoptic", ["panoptic/ (3 files)", "panoptic.json"]],
+  ])("tells the folders and files of %s that it wrote", async (format, written) => {
+    const cwd = await drawn(panoptic);
+
+    const { stdout } = await inProcess(
+      cwd,
+      "export",
+      "masks",
+      "--format",
+      format,
+      "--out",
+      "set",
+      "--images",
+      "photos",
+    );
+
+    expect(stdout.trimEnd().split("\n").slice(1)).toEqual(written.map((name) => `  set/${name}`));
+  });
+
   it("may write into the results, and does not take for a result what it wrote", async () => {
     const cwd = await drawn(panoptic);
 
