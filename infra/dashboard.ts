@@ -8,13 +8,26 @@ import {
   SingleValueWidget,
 } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
+import type { Compute } from "./compute.js";
+import type { ComputeConfig } from "./config.js";
+import type { Functions } from "./functions.js";
 import { maximum, ownMetric, period, sum } from "./metrics.js";
-import type { MonitoringProps } from "./monitoring.js";
+import type { IntakeQueue } from "./queue.js";
+import type { Workflow } from "./workflow.js";
+
+/** What is shown. */
+export interface DashboardProps {
+  readonly computeConfig: ComputeConfig;
+  readonly intake: IntakeQueue;
+  readonly functions: Functions;
+  readonly compute: Compute;
+  readonly workflow: Workflow;
+}
 
 /** Images, dollars, runs, queues and errors on one page. */
 export function makeDashboard(
   scope: Construct,
-  { intake, workflow, functions, compute, computeConfig }: MonitoringProps,
+  { intake, workflow, functions, compute, computeConfig }: DashboardProps,
 ): Dashboard {
   const { dollarsPerHour } = computeConfig;
   const seconds = ownMetric(scope, "SecondsPerImage", { statistic: "Average", period });

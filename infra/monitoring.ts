@@ -16,22 +16,13 @@ import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { NagSuppressions } from "cdk-nag";
 import { Construct } from "constructs";
-import type { Compute } from "./compute.js";
-import type { ComputeConfig, MonitoringConfig } from "./config.js";
-import { makeDashboard } from "./dashboard.js";
-import type { Functions } from "./functions.js";
+import type { MonitoringConfig } from "./config.js";
+import { type DashboardProps, makeDashboard } from "./dashboard.js";
 import { hour, hourly, maximum, ownMetric, period, sum } from "./metrics.js";
-import type { IntakeQueue } from "./queue.js";
 import { typed } from "./typed.js";
-import type { Workflow } from "./workflow.js";
 
-export interface MonitoringProps {
+export interface MonitoringProps extends DashboardProps {
   readonly config: MonitoringConfig;
-  readonly computeConfig: ComputeConfig;
-  readonly intake: IntakeQueue;
-  readonly functions: Functions;
-  readonly compute: Compute;
-  readonly workflow: Workflow;
 }
 
 /** Says when something needs a person, and shows the rest. */

@@ -2,24 +2,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { basename, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { defaultBundle } from "../../layers/model/find-bundle.js";
-import { recordResult } from "./result.js";
+import { type BenchResult, type CommonOptions, recordResult } from "./result.js";
+
+export type { BenchResult, CommonOptions };
 
 /** Work that a bench does in a process of its own: its input and output are JSON. */
 export type ChildTask = (input: never) => Promise<unknown>;
-
-/** What every bench understands. */
-export interface CommonOptions {
-  /** Also write the result to docs/measurements. */
-  readonly record: boolean;
-  /** Tiny counts: only to see that the bench is not broken. */
-  readonly smoke: boolean;
-}
-
-/** What a bench found. `settings`: those that it worked out itself, as options leave them to it. */
-export interface BenchResult {
-  readonly settings?: object;
-  readonly [name: string]: unknown;
-}
 
 export interface BenchDefinition<Options extends CommonOptions> {
   readonly name: string;

@@ -4,13 +4,26 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadManifest } from "../../layers/model/bundle.js";
 import { findBundle } from "../../layers/model/find-bundle.js";
-import type { BenchResult, CommonOptions } from "./bench.js";
 import { rounded } from "./figures.js";
 
 /** The repository, from here as from dist/bench. */
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const loadAtStart = loadavg()[0] ?? 0;
+
+/** What every bench understands. */
+export interface CommonOptions {
+  /** Also write the result to docs/measurements. */
+  readonly record: boolean;
+  /** Tiny counts: only to see that the bench is not broken. */
+  readonly smoke: boolean;
+}
+
+/** What a bench found. `settings`: those that it worked out itself, as options leave them to it. */
+export interface BenchResult {
+  readonly settings?: object;
+  readonly [name: string]: unknown;
+}
 
 /** Writes bench/results/<file>.json and, if asked, docs/measurements/<file>.json; a smoke run writes nothing. */
 export async function recordResult(
