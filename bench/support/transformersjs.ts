@@ -38,7 +38,7 @@ export async function installTransformersJs(): Promise<string> {
   return version;
 }
 
-/** Where the bundle's network lies in MaskFormer's form, made by clustseg.export_logits if it is not there. */
+/** Where the bundle's network lies in MaskFormer's form, made by clustseg.bundle.export_logits if it is not there. */
 export interface LogitsModel {
   /** The folder that holds the model's. */
   readonly folder: string;

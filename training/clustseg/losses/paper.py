@@ -5,7 +5,7 @@
     instance   5 binary cross-entropy + 2 dice on masks (Cheng et al., Mask2Former, CVPR 2022), and the class of each seed
 
 A mask is a cluster's column of the assignment M, so that its value at a pixel is the softmax over clusters. All functions take
-scores at a sample of points of each image (mask_losses.py).
+scores at a sample of points of each image (losses/masks.py).
 """
 
 from __future__ import annotations

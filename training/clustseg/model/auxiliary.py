@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 class AuxiliaryHeads(nn.Module):
     """From pixel vectors [N, D, P] of the finest level: logits of classes [N, C, P], and embeddings [N, E, P] whose
-    directions are to tell objects apart (paper_losses.instance_discrimination)."""
+    directions are to tell objects apart (instance_discrimination of losses/paper.py)."""
 
     def __init__(self, channels: int, classes: int, embedding: int = 128) -> None:
         super().__init__()

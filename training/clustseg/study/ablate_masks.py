@@ -15,9 +15,10 @@ from pathlib import Path
 
 import torch
 
+from clustseg.losses.mask_objective import Batches, MaskObjective, class_weights
 from clustseg.model.universal import UniversalClustSeg
 from clustseg.training.evaluate_masks import evaluate_masks
-from clustseg.training.masks import Batches, MaskObjective, class_weights, trainer_of
+from clustseg.training.masks import trainer_of
 from clustseg.training.recipes import RECIPES, Recipe
 
 # name -> what differs in the network's configuration, and the weight of the E-steps before the last.
