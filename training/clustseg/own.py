@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +47,7 @@ from clustseg.training.own_recipe import (
     check,
     images_of,
     own_recipe,
+    pixels_of,
     read_own,
     reader_options,
     smallest_area,
@@ -62,6 +64,9 @@ WARMUP = 30
 """Steps until the learning rate is reached: runs of some minutes have a few hundred steps in all."""
 ENOUGH = 8
 """With fewer images of val than this, nothing is chosen on them."""
+TERMS = "those of the owner of the images"
+ASKED = ("images", "stuff", "unlabelled", "drop_empty", "start", "from_scratch", "any_direction", "batch", "rate", "terms")
+"""Options that a run is begun with and keeps. The others may differ each time."""
 GRID = {"seed_threshold": (0.1, 0.2, 0.3), "threshold": (0.3, 0.4, 0.5, 0.6), "min_area": (4, 16, 64)}
 
 
@@ -73,19 +78,19 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--task", choices=("semantic", "instance", "panoptic"), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle; its name is the model's")
     add_reader_arguments(parser)
-    parser.add_argument("--drop-empty", action="store_true", help="leave out classes of which no pixel is annotated")
+    parser.add_argument("--drop-empty", action="store_true", default=None, help="leave out classes of which no pixel is annotated")
     parser.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/own-NAME)")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--iterations", type=int, default=0, help="train so many steps instead of minutes")
     parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from the weights of this run, as far as they fit")
-    parser.add_argument("--from-scratch", action="store_true", help="no ImageNet weights in the encoder")
+    parser.add_argument("--from-scratch", action="store_true", default=None, help="no ImageNet weights in the encoder")
     parser.add_argument(
         "--any-direction", action=argparse.BooleanOptionalAction, default=None, help="there is no up and down: crops are turned and flipped"
     )
     parser.add_argument("--batch", type=int, help="crops a step (default: by their size)")
     parser.add_argument("--rate", type=float, help="peak learning rate (default: 0.001)")
     parser.add_argument("--licence", default="not stated", help="of the weights, for model.json and the card")
-    parser.add_argument("--terms", default="those of the owner of the images", help="of the data, for model.json and the card")
+    parser.add_argument("--terms", help=f"of the data, for model.json and the card (default: {TERMS})")
     parser.add_argument("--device", default="auto", help="auto: CUDA where there is one; or cpu, cuda, cuda:1")
     parser.add_argument("--workers", type=int, default=0, help="processes that crop images ahead, for a GPU that one cannot feed")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -118,12 +123,66 @@ def check_out(out: Path) -> None:
         raise DataError(f"--out {out}: is there already and is no bundle; give a folder that is empty or not there yet")
 
 
-def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, BundleText]:
-    """The recipe and the text of the bundle: of the run, if it has begun, else by a look at the data."""
-    if (run / OWN_FILE).exists():
-        recipe, text = read_own(run, arguments.data)
-        if recipe.config.tasks[0] != arguments.task:
-            raise DataError(f"{run} was begun for --task {recipe.config.tasks[0]}; give another --run, or delete it")
+def asked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What own.json says of the options that were given."""
+    given = {name: getattr(arguments, name) for name in ASKED}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None}
+
+
+def begun(run: Path) -> bool:
+    return (run / OWN_FILE).exists() and (run / "checkpoint.pt").exists()
+
+
+def as_begun(arguments: argparse.Namespace, run: Path) -> argparse.Namespace:
+    """The arguments of a run that goes on: what is not given again is as it was. Raises DataError where the run is of another
+    task or other data, or an option is given otherwise than it was."""
+    recipe, _ = read_own(run, arguments.data)
+    if recipe.config.tasks[0] != arguments.task:
+        raise DataError(f"{run} was begun for --task {recipe.config.tasks[0]}; give another --run, or delete it")
+    values = json.loads((run / OWN_FILE).read_text())
+    images = {} if values["images"] is None else {"images": values["images"]}
+    then = values.get("asked", values["options"] | images)
+    # Of a run of before, own.json says only how its data are read.
+    known = ASKED if "asked" in values else ("images", "stuff", "unlabelled")
+    for name, now in asked(arguments).items():
+        if name in known and then.get(name) != now:
+            raise DataError(
+                f"{run} was begun {option(name, then.get(name))}, and is now given {option(name, now)}; "
+                "leave that out to go on with it, give another --run, or delete it"
+            )
+    paths = {name: Path(then[name]) for name in ("images", "start") if name in then}
+    return argparse.Namespace(**(vars(arguments) | then | paths))
+
+
+def option(name: str, value: Any) -> str:
+    """An option as it is given, such as `--stuff sky,road`; "without --stuff" where it was not."""
+    flag = "--" + {"start": "from"}.get(name, name.replace("_", "-"))
+    if value is None:
+        return f"without {flag}"
+    if isinstance(value, bool):
+        return flag if value else flag.replace("--", "--no-", 1)
+    return f"{flag} {','.join(value) if isinstance(value, list) else value}"
+
+
+def without_unused(train: Samples, val: Samples, seen: Survey) -> tuple[Samples, Samples, Survey]:
+    """All three without the classes of which no pixel is annotated. Raises DataError where val has some of such a class."""
+    unused = seen.pixels == 0
+    names = [one["name"] for one, none in zip(train.categories, unused) if none]
+    only_val = [one["name"] for one, none, pixels in zip(val.categories, unused, pixels_of(val)) if none and pixels]
+    if only_val:
+        raise DataError(
+            f"of {', '.join(only_val)} all that is annotated lies in images of val, so that nothing teaches it; annotate more of it, "
+            "or take the class out of the data set"
+        )
+    print(f"left out, as nothing is annotated: {', '.join(names)}")
+    kept = replace(seen, pixels=seen.pixels[~unused])
+    return without_empty(train, seen.pixels), without_empty(val, seen.pixels), kept
+
+
+def plan(arguments: argparse.Namespace, name: str, run: Path) -> Recipe:
+    """The recipe: of the run, if it has begun (see `as_begun`), else by a look at the data, which own.json keeps."""
+    if begun(run):
+        recipe, _ = read_own(run, arguments.data)
         now, then = images_of(*open_data(arguments)), json.loads((run / OWN_FILE).read_text())
         if now["names"] != then.get("names", now["names"]):
             raise DataError(
@@ -131,18 +190,15 @@ def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, B
                 "and what is val now may have been trained on; give another --run, or delete it"
             )
         print(f"going on with {run}")
-        return recipe, text
+        return recipe
     train, val = open_data(arguments)
     whole = images_of(train, val)
     seen = survey(train, val)
     if arguments.drop_empty and (seen.pixels == 0).any():
-        dropped = [one["name"] for one, pixels in zip(train.categories, seen.pixels) if pixels == 0]
-        print(f"left out, as nothing is annotated: {', '.join(dropped)}")
-        train = without_empty(train, seen.pixels)
-        seen = replace(seen, pixels=seen.pixels[seen.pixels > 0])
+        train, val, seen = without_unused(train, val, seen)
     check(train, val, seen, arguments.task)
     recipe, scale, tile = own_recipe(
-        train, seen, arguments.task, any_direction=arguments.any_direction, from_scratch=arguments.from_scratch
+        train, seen, arguments.task, any_direction=arguments.any_direction, from_scratch=bool(arguments.from_scratch)
     )
     changed = {name: value for name in ("batch", "rate") if (value := getattr(arguments, name)) is not None}
     recipe = replace(recipe, **changed)
@@ -155,7 +211,7 @@ def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, B
         name=name,
         categories=train.categories,
         data=f"{arguments.data.name}, {len(train)} images",
-        terms=arguments.terms.rstrip(".") + ".",
+        terms=(arguments.terms or TERMS).rstrip(".") + ".",
         limits=tuple(limits),
         defaults={"threshold": 0.5, "mask_threshold": 0.0, "overlap_threshold": 0.0, "min_area": smallest_area(seen, scale)},
         scale=scale,
@@ -166,10 +222,11 @@ def plan(arguments: argparse.Namespace, name: str, run: Path) -> tuple[Recipe, B
         "data": str(arguments.data),
         "images": None if arguments.images is None else str(arguments.images),
         "options": reader_options(arguments),
+        "asked": asked(arguments),
         **whole,
     }
     write_own(run, recipe, text, about)
-    return recipe, text
+    return read_own(run)[0]  # whose `read` opens the data set as it was opened here
 
 
 def describe(train: Samples, val: Samples, seen: Survey, recipe: Recipe, text: BundleText) -> str:
@@ -278,11 +335,13 @@ def publish(arguments: argparse.Namespace, recipe: Recipe, run: Path, val: Sampl
     manifest = export_run(run, arguments.out)
     manifest["licence"] = arguments.licence
     if arguments.from_scratch:
-        manifest["training"]["terms"] = arguments.terms
+        manifest["training"]["terms"] = read_own(run)[1].terms
     tasks = [task for task in (arguments.task, "semantic") if task in recipe.config.tasks]
     runtime = BundleRuntime(arguments.out)
     found = evaluate_bundle(runtime, val, list(dict.fromkeys(tasks)))
     command = ["python", "-m", "clustseg.evaluate", "--bundle", str(arguments.out), "--data", str(arguments.data), "--split", "val"]
+    if arguments.images is not None:
+        command += ["--images", str(arguments.images)]
     for name, value in reader_options(arguments).items():
         command += [f"--{name}", value if isinstance(value, str) else ",".join(value)]
     evaluation = {
@@ -307,7 +366,9 @@ def main(given: Sequence[str] | None = None) -> None:
     try:
         check_out(arguments.out)
         device_of(arguments.device)
-        recipe, _ = plan(arguments, name, run)
+        if begun(run):
+            arguments = as_begun(arguments, run)
+        recipe = plan(arguments, name, run)
         val = train(arguments, recipe, run)
         manifest = publish(arguments, recipe, run, val)
     except DataError as error:

@@ -22,9 +22,9 @@ from clustseg.bundle.runtime import BundleRuntime
 from clustseg.bundle.text import BUNDLES
 from clustseg.data.readers.any import read_any
 from clustseg.data.readers.dsb2018 import read_modality
-from clustseg.data.samples import DataError, Samples
+from clustseg.data.samples import Category, DataError, Samples
 from clustseg.metrics.segmentation import BowlScore, PanopticScore, SemanticScore
-from clustseg.training.own_recipe import add_reader_arguments, reader_options
+from clustseg.training.own_recipe import add_reader_arguments, pixels_of, reader_options, without_empty
 from clustseg.training.recipes import RECIPES, Recipe
 
 PARAMETERS = ("threshold", "mask_threshold", "overlap_threshold", "min_area")
@@ -134,9 +134,23 @@ def _cell(value: object) -> str:
 
 def check_classes(runtime: BundleRuntime, samples: Samples) -> None:
     """Raises DataError where the data set has other classes than the bundle."""
-    ours, theirs = ([one["name"] for one in categories] for categories in (runtime.categories, samples.categories))
+    ours, theirs = (_names(one.categories) for one in (runtime, samples))
     if ours != theirs:
         raise DataError(f"the bundle's classes are {', '.join(ours)}; those of the data are {', '.join(theirs)}")
+
+
+def of_the_bundle(runtime: BundleRuntime, samples: Samples) -> Samples:
+    """The samples without the classes that the bundle lacks, where none of their pixels is annotated, as clustseg.own
+    --drop-empty leaves them out."""
+    ours = _names(runtime.categories)
+    known = np.array([name in ours for name in _names(samples.categories)])
+    if known.all() or pixels_of(samples)[~known].any():
+        return samples
+    return without_empty(samples, known.astype(np.int64))
+
+
+def _names(categories: Sequence[Category]) -> list[str]:
+    return [one["name"] for one in categories]
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -166,7 +180,7 @@ def main(given: Sequence[str] | None = None) -> None:
             samples = known[1].read(root, options.split)
             name, counted = NAMES[known[1].folder], list(known[1].counted)
         elif options.data is not None:
-            samples = read_any(options.data, options.split, options.images, **reader_options(options))
+            samples = of_the_bundle(runtime, read_any(options.data, options.split, options.images, **reader_options(options)))
             name, counted = options.data.name, []
         else:
             parser.error("--data: which data set? (the bundle is none of those that ship)")

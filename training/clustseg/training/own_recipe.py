@@ -104,8 +104,16 @@ def _extents(sample: LabelledImage) -> np.ndarray:
     return np.array([max(box[0].stop - box[0].start, box[1].stop - box[1].start) for box in boxes if box is not None])
 
 
+def pixels_of(samples: Samples) -> np.ndarray:
+    """Pixels of each class, int64 [C]."""
+    pixels = np.zeros(len(samples.categories), np.int64)
+    for sample in samples:
+        np.add.at(pixels, sample.categories, sample.areas)
+    return pixels
+
+
 def without_empty(samples: Samples, pixels: np.ndarray) -> Samples:
-    """The samples without the classes that have no pixel."""
+    """The samples without the classes that have no pixel. What is read is kept in memory where `samples` does so."""
     kept = np.flatnonzero(pixels > 0)
     position = np.full(len(pixels), -1, np.int64)
     position[kept] = np.arange(len(kept))
@@ -114,8 +122,7 @@ def without_empty(samples: Samples, pixels: np.ndarray) -> Samples:
         one = samples[index]
         return LabelledImage(one.name, one.image, one.segments, position[one.categories], one.crowd)
 
-    categories = [samples.categories[index] for index in kept]
-    return Samples(categories, samples.names, load, cache=samples._cache is not None)
+    return Samples([samples.categories[index] for index in kept], samples.names, load)
 
 
 def check(train: Samples, val: Samples, seen: Survey, task: str) -> None:

@@ -19,13 +19,24 @@ from reader_cases import write_ids, write_image
 
 from clustseg.bundle.card_masks import mask_card
 from clustseg.bundle.runtime import BundleRuntime
+from clustseg.bundle.text import BundleText
 from clustseg.data.readers.any import read_any
 from clustseg.data.samples import DataError, Samples, labelled_image
 from clustseg.losses.mask_objective import MaskObjective
 from clustseg.model.universal import UniversalClustSeg
 from clustseg.own import main as own
-from clustseg.own import parse_arguments, start_from, with_reports
-from clustseg.training.own_recipe import check, fitted_scale, own_recipe, read_own, smallest_area, survey, without_empty
+from clustseg.own import as_begun, asked, parse_arguments, start_from, with_reports, without_unused
+from clustseg.training.own_recipe import (
+    check,
+    fitted_scale,
+    own_recipe,
+    read_own,
+    reader_options,
+    smallest_area,
+    survey,
+    without_empty,
+    write_own,
+)
 
 TRAINING = Path(__file__).parents[2]
 TUTORIAL = TRAINING.parent / "docs" / "train-your-own.md"
@@ -351,6 +362,112 @@ def test_the_tutorial_ends_in_a_bundle_that_finds_the_shapes(tmp_path, monkeypat
         shutil.copy(f"../new/{folder}/shapes-1000.png", f"../shapes/{folder}")
     with pytest.raises(SystemExit, match=r"was begun with other images \(32 and 8 for val; now 33 and 8\)"):
         run_command([*trained, *quick], monkeypatch)
+
+
+def two_steps(tmp_path, monkeypatch, form: str, *options: str) -> tuple[Path, list[str]]:
+    """Writes data/, ten small images in a format of shapes.py; the bundle's folder, and options that train two steps."""
+    monkeypatch.chdir(tmp_path)
+    run_command(["python", "examples/shapes.py", "data", "--images", "10", "--size", "96", "72", "--format", form], monkeypatch)
+    quick = ["--iterations", "2", "--batch", "2", "--from-scratch", "--threads", str(torch.get_num_threads())]
+    return tmp_path / "bundle", ["--task", "panoptic", "--out", "bundle", *quick, *options]
+
+
+def classes_of(bundle: Path) -> list[tuple[str, bool]]:
+    return [(one["name"], one["isthing"]) for one in json.loads((bundle / "model.json").read_text())["classes"]]
+
+
+def check_printed_command(bundle: Path, capsys) -> None:
+    """The command of the card gives the figures that stand there."""
+    figures = {(row["at"], row["name"]): row for row in json.loads((bundle / "model.json").read_text())["metrics"]}
+    (command,) = {row["command"] for row in figures.values()}
+    assert f"Made by `{command}`" in (bundle / "README.md").read_text()
+    words = shlex.split(command)
+    assert words[:3] == ["python", "-m", "clustseg.evaluate"]
+    capsys.readouterr()
+    importlib.import_module(words[2]).main([*words[3:], "--json", "again.json"])
+    again = json.loads(Path("again.json").read_text())["tasks"]["panoptic"]["figures"]
+    assert again["pq"] == pytest.approx(figures["panoptic", "PQ"]["value"], abs=1e-4) and again["pq"] > 0
+
+
+def test_images_elsewhere_and_stuff_are_heeded_from_the_first_step_to_the_card(tmp_path, monkeypatch, capsys):
+    bundle, options = two_steps(tmp_path, monkeypatch, "coco")
+    Path("data/images").rename("photos")
+    given = ["--data", "data/instances.json", "--images", "photos", "--stuff", "disc", *options]
+    own(given)
+    assert classes_of(bundle) == [("background", False), ("disc", False), ("square", True), ("triangle", True)]
+    assert "background (stuff), disc (stuff), square, triangle" in capsys.readouterr().out
+    check_printed_command(bundle, capsys)
+    with pytest.raises(SystemExit, match="own-bundle was begun --stuff disc, and is now given --stuff square; leave that out"):
+        own([*given, "--stuff", "square"])
+
+
+def test_classes_without_annotation_are_left_out_from_the_first_step_to_the_card(tmp_path, monkeypatch, capsys):
+    bundle, options = two_steps(tmp_path, monkeypatch, "folder", "--drop-empty")
+    described = json.loads(Path("data/dataset.json").read_text())
+    described["classes"].insert(1, {"name": "nothing", "value": 9})
+    for value, one in enumerate(described["classes"][2:], 1):
+        one["value"] = value
+    Path("data/dataset.json").write_text(json.dumps(described))
+    own(["--data", "data", *options])
+    assert "left out, as nothing is annotated: nothing" in capsys.readouterr().out
+    assert classes_of(bundle) == [("background", False), ("disc", True), ("square", True), ("triangle", True)]
+    check_printed_command(bundle, capsys)
+
+
+def test_a_class_of_val_alone_is_not_left_out():
+    train, val = data_of([(64, 64)] * 6, [8] * 6, objects=0), data_of([(64, 64)] * 2, [8] * 2)
+    with pytest.raises(DataError, match="of cell all that is annotated lies in images of val"):
+        without_unused(train, val, survey(train))
+    assert [len(one.categories) for one in without_unused(train, train, survey(train))[:2]] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "message"),
+    [
+        ([], ["--stuff", "cell"], "was begun without --stuff, and is now given --stuff cell"),
+        (["--stuff", "sky,road"], ["--stuff", "sky"], "was begun --stuff sky,road, and is now given --stuff sky"),
+        ([], ["--unlabelled", "void"], "without --unlabelled"),
+        (["--images", "photos"], ["--images", "others"], "--images photos, and is now given --images others"),
+        (["--batch", "4"], ["--batch", "8"], "--batch 4"),
+        ([], ["--rate", "0.1"], "without --rate"),
+        (["--any-direction"], ["--no-any-direction"], "--any-direction, and is now given --no-any-direction"),
+        ([], ["--terms", "mine"], "without --terms"),
+        ([], ["--from", "runs/a"], "without --from"),
+        ([], ["--from-scratch"], "without --from-scratch"),
+    ],
+)
+def test_a_run_that_goes_on_refuses_other_options(tmp_path, then, now, message):
+    begun_as(tmp_path, *then)
+    with pytest.raises(DataError, match=f"{message}.*leave that out to go on with it, give another --run, or delete it"):
+        as_begun(parse_arguments([*COMMAND, *now]), tmp_path)
+
+
+COMMAND = ["--data", "photos", "--task", "instance", "--out", "bundle"]
+
+
+def begun_as(run: Path, *options: str) -> None:
+    """own.json of a run that was begun with these options."""
+    arguments = parse_arguments([*COMMAND, *options])
+    recipe, scale, _ = planned(data_of([(64, 64)] * 6, [8] * 6))
+    text = BundleText("bundle", CATEGORIES, "photos", "none.", (), {}, scale)
+    images = None if arguments.images is None else str(arguments.images)
+    write_own(run, recipe, text, {"data": "photos", "images": images, "options": reader_options(arguments), "asked": asked(arguments)})
+
+
+def test_a_run_that_goes_on_keeps_the_options_that_are_not_given_again(tmp_path):
+    given = ["--images", "a", "--stuff", "b,c", "--batch", "3", "--no-any-direction", "--from", "runs/a", "--terms", "mine", "--drop-empty"]
+    begun_as(tmp_path, *given)
+    for again in ([], given, given[:4]):
+        now = parse_arguments([*COMMAND, *again, "--minutes", "99"])
+        assert vars(as_begun(now, tmp_path)) == vars(parse_arguments([*COMMAND, *given, "--minutes", "99"]))
+    values = json.loads((tmp_path / "own.json").read_text())
+    del values["asked"]  # as it was written before
+    (tmp_path / "own.json").write_text(json.dumps(values))
+    assert as_begun(parse_arguments([*COMMAND, "--batch", "9"]), tmp_path).stuff == ["b", "c"]
+    with pytest.raises(DataError, match="--stuff b,c, and is now given --stuff b;"):
+        as_begun(parse_arguments([*COMMAND, "--stuff", "b"]), tmp_path)
+    with pytest.raises(DataError, match="was begun with photos; give another --run"):
+        as_begun(parse_arguments(["--data", "others", *COMMAND[2:]]), tmp_path)
 
 
 def test_every_command_and_description_of_the_page_is_valid(tmp_path):
