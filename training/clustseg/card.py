@@ -6,18 +6,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
+
+from clustseg.kinds import parse_kind
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="clustseg.card", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("--bundle", type=Path, required=True)
-    chosen, rest = parser.parse_known_args(given)
+    chosen, rest = parse_kind("clustseg.card", __doc__, "--bundle", given)
     if json.loads((chosen.bundle / "model.json").read_text())["tasks"] == ["superpixel"]:
         from clustseg.bundle.card_superpixels import main as write_card
     else:

@@ -6,19 +6,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from clustseg.kinds import parse_kind
 from clustseg.training.runs import is_mask_run
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="clustseg.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
-    )
-    parser.add_argument("--run", type=Path, required=True)
-    chosen, rest = parser.parse_known_args(given)
+    chosen, rest = parse_kind("clustseg.export", __doc__, "--run", given)
     if is_mask_run(chosen.run):
         from clustseg.bundle.export_masks import main as export
     else:

@@ -1,6 +1,8 @@
 """One command each to train, export and evaluate, whatever the task."""
 
+import importlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +68,34 @@ def test_each_recipe_has_its_options(capsys):
     with pytest.raises(SystemExit, match="2"):
         train.main(["--recipe", "trees"])
     assert "invalid choice: 'trees'" in capsys.readouterr().err
+
+
+COMMANDS = sorted(path.stem for path in Path(evaluate.__file__).parent.glob("*.py") if "\ndef main(" in path.read_text())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_tells_what_it_does(name, capsys):
+    command = importlib.import_module(f"clustseg.{name}")
+    try:
+        command.main(["--help"])
+    except SystemExit as ended:
+        assert not ended.code
+    told = capsys.readouterr().out
+    assert "usage:" in told and command.__doc__.split("\n")[0].split(":")[0].split("`")[0].strip() in " ".join(told.split())
+
+
+def test_options_of_a_kind_are_told_with_its_folder(bundle, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        evaluate.main(["--help", "--bundle", str(bundle)])
+    assert "--mask-threshold" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        export.main(["-h"])
+    told = capsys.readouterr().out
+    assert "usage: clustseg.export --run RUN [-h]" in told
+    assert "Further options depend on the kind of run: clustseg.export --run <folder> --help lists them." in told
+    with pytest.raises(SystemExit, match="2"):
+        export.main(["--out", "somewhere"])
+    assert "the following arguments are required: --run" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
