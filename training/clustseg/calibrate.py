@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 
 from clustseg.bundle.export_masks import load_network
 from clustseg.bundle.runtime import MaskRuntime
+from clustseg.data.root import add_data_argument, recipe_folder
 from clustseg.data.samples import LabelledImage, Samples, index_values, labelled_image
 from clustseg.metrics.segmentation import overlaps
 from clustseg.model.infer import Calibration, Chosen, MaskInference
@@ -168,12 +168,12 @@ def calibrate_run(folder: Path, samples: Samples) -> dict:
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
+    add_data_argument(parser)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args(given)
     torch.set_num_threads(arguments.threads)
     recipe = read_mask_run(arguments.run).recipe
-    samples = recipe.read(arguments.data / recipe.folder, "val")
+    samples = recipe.read(recipe_folder(arguments.data, recipe.folder), "val")
     for row in calibrate_run(arguments.run, samples)["kinds"]:
         print(
             f"{row['kind']}: {row['clusters']} clusters, {row['right']} right; calibration error {row['error_before']:.3f} -> "

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.data.samples import Samples
 from clustseg.metrics.coco import CocoScore
 from clustseg.model.infer import NO_LABEL
@@ -71,12 +71,13 @@ def _average_precision(graph: Graph, recipe: FileRecipe, samples: Samples, limit
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
+    add_data_argument(parser)
     parser.add_argument("--run", type=Path, required=True, help="folder with checkpoint.pt")
     parser.add_argument("--images", type=int, default=None, help="measure so many images only")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args(given)
+    existing_root(arguments.data)
     recipe, device = load_recipe(arguments.config), join_world(arguments.device).device
     saved = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)
     if isinstance(recipe, SuperpixelRecipe):

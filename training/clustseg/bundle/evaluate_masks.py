@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import time
@@ -22,6 +21,7 @@ from clustseg.bundle.runtime import BundleRuntime
 from clustseg.bundle.text import BUNDLES
 from clustseg.data.readers.any import read_any
 from clustseg.data.readers.dsb2018 import read_modality
+from clustseg.data.root import data_root, existing_root
 from clustseg.data.samples import Category, DataError, Samples
 from clustseg.metrics.segmentation import BowlScore, PanopticScore, SemanticScore
 from clustseg.training.own_recipe import add_reader_arguments, pixels_of, reader_options, without_empty
@@ -176,7 +176,7 @@ def main(given: Sequence[str] | None = None) -> None:
     known = recipe_of(runtime.manifest["name"])
     try:
         if known is not None:
-            root = (options.data or Path(os.environ.get("CLUSTSEG_DATA", "data"))) / known[1].folder
+            root = existing_root(options.data or data_root()) / known[1].folder
             samples = known[1].read(root, options.split)
             name, counted = NAMES[known[1].folder], list(known[1].counted)
         elif options.data is not None:

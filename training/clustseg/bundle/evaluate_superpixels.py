@@ -1,4 +1,4 @@
-"""Measures superpixels on BSDS500: `python -m clustseg.evaluate --bundle ../models/clustseg-superpixel --data …/bsds500`.
+"""Measures superpixels on BSDS500: `python -m clustseg.evaluate --bundle ../models/clustseg-superpixel`.
 
 What is measured is any callable `segment(image, superpixels) -> labels`, so a bundle, a PyTorch model in training and
 the peers (clustseg.study.peers) all go through `evaluate_superpixels`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from clustseg.bundle.connectivity import enforce_connectivity, minimum_area
+from clustseg.data.root import add_data_argument, bsds500_folder
 from clustseg.metrics.superpixels import SuperpixelMetrics, superpixel_metrics
 
 Segment = Callable[[np.ndarray, int], np.ndarray]
@@ -129,14 +129,7 @@ def parse_superpixels(text: str) -> list[int]:
 
 def add_data_arguments(parser: argparse.ArgumentParser, superpixels: str = "K asked, comma-separated") -> None:
     """The arguments that every measuring command shares; `superpixels` is the help of --superpixels."""
-    data = os.environ.get("CLUSTSEG_DATA")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(data) / "bsds500" if data else None,
-        required=not data,
-        help="folder of BSDS500 (default: $CLUSTSEG_DATA/bsds500)",
-    )
+    add_data_argument(parser)
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--superpixels", type=parse_superpixels, default=list(SUPERPIXELS), help=superpixels)
     parser.add_argument("--limit", type=int, help="only so many images, spread over the split")
@@ -151,10 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime")
     add_data_arguments(parser)
     options = parser.parse_args(arguments)
+    dataset = bsds500_folder(options.data)
 
     segment = bundle_segment(options.bundle, options.threads)
     rows = evaluate_superpixels(
-        segment, options.data, options.split, options.superpixels, options.limit, options.workers
+        segment, dataset, options.split, options.superpixels, options.limit, options.workers
     )
     print(format_table(rows))
     if options.json:
@@ -164,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "sha256": manifest["graph"]["sha256"],
             "data": "BSDS500",
             "split": options.split,
-            "images": len(split_images(options.data, options.split, options.limit)),
+            "images": len(split_images(dataset, options.split, options.limit)),
             "rows": rows,
         }
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch
 
 from clustseg.bundle.export_masks import load_network
 from clustseg.bundle.runtime import MaskRuntime
+from clustseg.data.root import add_data_argument, recipe_folder
 from clustseg.data.samples import Samples
 from clustseg.metrics.segmentation import BowlScore, PanopticScore, SemanticScore
 from clustseg.model.infer import Chosen, MaskInference
@@ -143,13 +143,13 @@ def tune_run(folder: Path, samples: Samples, grid: dict[str, tuple[float, ...]] 
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
+    add_data_argument(parser)
     parser.add_argument("--every", type=int, default=1, help="use every n-th image of val")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args(given)
     torch.set_num_threads(arguments.threads)
     recipe = read_mask_run(arguments.run).recipe
-    samples = recipe.read(arguments.data / recipe.folder, "val")[:: arguments.every]
+    samples = recipe.read(recipe_folder(arguments.data, recipe.folder), "val")[:: arguments.every]
     result = tune_run(arguments.run, samples)
     for row in result["rows"]:
         print("  ".join(f"{name} {value}" for name, value in row.items()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch
 
 from clustseg.bundle.connectivity import enforce_connectivity, minimum_area
 from clustseg.bundle.export_superpixels import load_network
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.data.superpixel_crops import read_bsds
 from clustseg.metrics.superpixels import superpixel_metrics
 
@@ -28,11 +28,11 @@ RATIOS = (0.0625, 0.125, 0.1875, 0.25)
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "../../shared/data")))
+    add_data_argument(parser)
     parser.add_argument("--every", type=int, default=2, help="use every n-th image of val")
     parser.add_argument("--json", type=Path, default=Path("results/tune-superpixel.json"))
     arguments = parser.parse_args(given)
-    photographs = read_bsds(arguments.data / "bsds500", "val")[:: arguments.every]
+    photographs = read_bsds(existing_root(arguments.data) / "bsds500", "val")[:: arguments.every]
     rows = []
     for scale in SCALES:
         network = load_network(arguments.run, precision_scale=scale)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.losses.mask_objective import Batches, MaskObjective, class_weights
 from clustseg.model.universal import UniversalClustSeg
 from clustseg.training.evaluate_masks import evaluate_masks
@@ -53,7 +55,7 @@ def run_row(row: str, arguments: argparse.Namespace) -> dict:
     if result.exists():
         return json.loads(result.read_text())
     torch.manual_seed(1)
-    root = arguments.data / recipe.folder
+    root = existing_root(arguments.data) / recipe.folder
     samples = recipe.read(root, "train", cache=True)
     val = recipe.read(root, "val", cache=True)
     network = UniversalClustSeg(recipe.config)
@@ -76,15 +78,15 @@ def format_rows(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation-semantic"))
     parser.add_argument("--out", type=Path, default=Path("results/ablation-semantic.json"))
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "../../shared/data")))
+    add_data_argument(parser)
     parser.add_argument("--iterations", type=int, default=250)
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     torch.set_num_threads(arguments.threads)
     rows = []
     for name in ROWS:

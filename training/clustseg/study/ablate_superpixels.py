@@ -12,7 +12,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from clustseg.data.root import add_data_argument, existing_root
 
 # name -> what differs from the base run.
 ROWS: dict[str, list[str]] = {
@@ -54,15 +57,16 @@ def format_rows(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--out", type=Path, default=Path("results/ablation-superpixel.json"))
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "../../shared/data")))
+    add_data_argument(parser)
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
+    existing_root(arguments.data)
     rows = []
     for name, switches in ROWS.items():
         rows.append(run_row(name, switches, arguments))

@@ -1,7 +1,7 @@
 """Measures other superpixel methods on BSDS500, at numbers of segments *found* that match.
 
     pip install -r requirements-peers.txt        (fast-slic: see there)
-    OMP_NUM_THREADS=1 python -m clustseg.study.peers --data …/bsds500 --json results/peers-bsds500-test.json
+    OMP_NUM_THREADS=1 python -m clustseg.study.peers --json results/peers-bsds500-test.json
 
 Methods return fewer or more segments than asked for, so what to ask is searched first, on a few of the split's images.
 """
@@ -19,6 +19,7 @@ import numpy as np
 
 from clustseg.bundle.connectivity import enforce_connectivity, minimum_area
 from clustseg.bundle.evaluate_superpixels import Segment, add_data_arguments, evaluate_superpixels, format_table, split_images
+from clustseg.data.root import bsds500_folder
 
 SEARCH_IMAGES = 10
 SEARCH_STEP = 2**0.5
@@ -144,10 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = set(wanted) - {peer.name for peer in PEERS}
     if unknown:
         parser.error(f"Expected names of {', '.join(peer.name for peer in PEERS)} but received {', '.join(unknown)}")
+    dataset = bsds500_folder(options.data)
     report = {
         "data": "BSDS500",
         "split": options.split,
-        "images": len(split_images(options.data, options.split, options.limit)),
+        "images": len(split_images(dataset, options.split, options.limit)),
         "peers": [],
     }
     for peer in (peer for peer in PEERS if peer.name in wanted):
@@ -156,8 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except ImportError as error:
             print(f"{peer.name}: left out, {peer.package} is not installed ({error})\n")
             continue
-        asked = search_asked(segment, options.data, options.split, options.superpixels)
-        rows = evaluate_superpixels(segment, options.data, options.split, asked, options.limit, options.workers)
+        asked = search_asked(segment, dataset, options.split, options.superpixels)
+        rows = evaluate_superpixels(segment, dataset, options.split, asked, options.limit, options.workers)
         rows = list({row["found"]: row for row in reversed(rows)}.values())[::-1]  # SEEDS knows few grids
         package = f"{peer.package} {importlib.metadata.version(peer.package)}"
         print(f"{peer.name} ({package}; {peer.settings})\n{format_table(rows)}\n", flush=True)

@@ -9,12 +9,12 @@ The same command goes on where it stopped. Data: CLUSTSEG_DATA, or --data. With 
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.data.streams import ahead
 from clustseg.evaluate_config import evaluate_recipe
 from clustseg.losses.mask_objective import Batches, MaskObjective, class_weights
@@ -136,7 +136,7 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--recipe", choices=sorted(RECIPES))
     source.add_argument("--config", type=Path, help="a recipe's file")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
+    add_data_argument(parser)
     # torchrun of Python 3.11 takes --run for an abbreviation of options of its own, and refuses it.
     parser.add_argument("--run", "--run-folder", type=Path, help="the run's folder; default, of a file: runs/<its name>")
     parser.add_argument("--minutes", type=float, default=60)
@@ -165,6 +165,7 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 def main(given: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(given)
+    existing_root(arguments.data)
     recipe = load_recipe(arguments.config) if arguments.config else RECIPES[arguments.recipe]
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)

@@ -7,13 +7,14 @@ The same command goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from clustseg.bundle.connectivity import enforce_connectivity, minimum_area
 from clustseg.bundle.evaluate_superpixels import evaluate_superpixels
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.data.superpixel_crops import SuperpixelBatches, read_bsds
 from clustseg.losses.superpixels import LossWeights, superpixel_loss
 from clustseg.model.network import SuperpixelClustSeg
@@ -45,17 +46,19 @@ def evaluate(network: SuperpixelClustSeg, data: Path, images: int) -> list[dict[
     return evaluate_superpixels(segment, data / "bsds500", "val", [100, 300, 600], limit=images)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trunk", type=Path, required=True, help="run of the mask network")
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
+    add_data_argument(parser)
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--iterations", type=int, default=0, help="train so many steps instead of minutes")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--evaluate-images", type=int, default=12)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     network = shared_superpixels(load_trunk(arguments.trunk)).to(memory_format=torch.channels_last)
@@ -64,8 +67,8 @@ def main() -> None:
         network, config, [(list(network.parameters()), 1.0)], arguments.run, 2e-3, arguments.minutes, arguments.iterations
     )
     weights = LossWeights()
-    photographs = read_bsds(arguments.data / "bsds500", "train")
-    batches = SuperpixelBatches(photographs, 4, 256, LABEL_CLASSES, arguments.seed + trainer.step)
+    photographs = read_bsds(existing_root(arguments.data) / "bsds500", "train")
+    batches = SuperpixelBatches(photographs, arguments.batch, arguments.crop, LABEL_CLASSES, arguments.seed + trainer.step)
 
     def loss():
         batch = next(batches)

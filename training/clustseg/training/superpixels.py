@@ -16,6 +16,7 @@ import torch
 
 from clustseg.bundle.connectivity import enforce_connectivity, minimum_area
 from clustseg.bundle.evaluate_superpixels import evaluate_superpixels
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.data.superpixel_crops import SuperpixelBatches, read_bsds
 from clustseg.losses.superpixels import LossWeights, superpixel_loss
 from clustseg.model.network import SuperpixelClustSeg, SuperpixelConfig
@@ -33,7 +34,7 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         prog="clustseg.train --recipe superpixel", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "../../shared/data")))
+    add_data_argument(parser)
     parser.add_argument("--minutes", type=float, default=80.0, help="length of the cosine schedule, in minutes of training")
     parser.add_argument("--iterations", type=int, default=0, help="length of the schedule in steps instead")
     parser.add_argument("--batch", type=int, default=4)
@@ -90,7 +91,7 @@ def main(given: Sequence[str] | None = None) -> None:
     torch.set_num_threads(arguments.threads)
     trainer = trainer_of(arguments)
     weights = LossWeights(**{name: getattr(arguments, name) for name in asdict(LossWeights())})
-    photographs = read_bsds(arguments.data / "bsds500", "train")
+    photographs = read_bsds(existing_root(arguments.data) / "bsds500", "train")
     # Another seed after a resume, or the run would see its first crops again.
     batches = SuperpixelBatches(photographs, arguments.batch, arguments.crop, LABEL_CLASSES, arguments.seed + trainer.step)
     device = next(trainer.network.parameters()).device
