@@ -46,10 +46,12 @@ from clustseg.training.own_recipe import (
     add_reader_arguments,
     check,
     images_of,
+    in_parts,
     own_recipe,
     pixels_of,
     read_own,
     reader_options,
+    scale_of,
     smallest_area,
     survey,
     without_empty,
@@ -65,7 +67,7 @@ WARMUP = 30
 ENOUGH = 8
 """With fewer images of val than this, nothing is chosen on them."""
 TERMS = "those of the owner of the images"
-ASKED = ("images", "stuff", "unlabelled", "drop_empty", "start", "from_scratch", "any_direction", "batch", "rate", "terms")
+ASKED = ("images", "stuff", "unlabelled", "drop_empty", "start", "from_scratch", "any_direction", "scale", "batch", "rate", "terms")
 """Options that a run is begun with and keeps. The others may differ each time."""
 GRID = {"seed_threshold": (0.1, 0.2, 0.3), "threshold": (0.3, 0.4, 0.5, 0.6), "min_area": (4, 16, 64)}
 
@@ -86,6 +88,9 @@ def parse_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--from-scratch", action="store_true", default=None, help="no ImageNet weights in the encoder")
     parser.add_argument(
         "--any-direction", action=argparse.BooleanOptionalAction, default=None, help="there is no up and down: crops are turned and flipped"
+    )
+    parser.add_argument(
+        "--scale", type=scale_of, help="native: images are seen in their own pixels; or pixels on their long side (default: by their look)"
     )
     parser.add_argument("--batch", type=int, help="crops a step (default: by their size)")
     parser.add_argument("--rate", type=float, help="peak learning rate (default: 0.001)")
@@ -198,7 +203,12 @@ def plan(arguments: argparse.Namespace, name: str, run: Path) -> Recipe:
         train, val, seen = without_unused(train, val, seen)
     check(train, val, seen, arguments.task)
     recipe, scale, tile = own_recipe(
-        train, seen, arguments.task, any_direction=arguments.any_direction, from_scratch=bool(arguments.from_scratch)
+        train,
+        seen,
+        arguments.task,
+        any_direction=arguments.any_direction,
+        from_scratch=bool(arguments.from_scratch),
+        scale=arguments.scale,
     )
     changed = {name: value for name in ("batch", "rate") if (value := getattr(arguments, name)) is not None}
     recipe = replace(recipe, **changed)
@@ -241,6 +251,9 @@ def describe(train: Samples, val: Samples, seen: Survey, recipe: Recipe, text: B
         low, middle, high = np.percentile(seen.sizes, (5, 50, 95))
         lines.append(f"{len(seen.sizes)} things, {middle:.0f} px across ({low:.0f} to {high:.0f}), up to {seen.counts.max()} an image")
     config = recipe.config
+    typical, side = int(np.median(seen.long_sides)), text.scale.get("long_side")
+    if side is not None and typical > 2 * side:
+        scale += f" of {typical} (finer, and slower: --scale {2 * side}, or --scale native for their own pixels)"
     lines.append(f"images are {scale}; {recipe.batch} crops of {recipe.augment.crop[1]} x {recipe.augment.crop[0]} a step")
     seeds = f", seeds at stride {config.seed_stride}" if config.has_things else ""
     lines.append(f"RCA at strides {', '.join(map(str, config.levels))}{seeds}")
@@ -302,8 +315,8 @@ def train(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Samples:
     """Trains to the end; returns val."""
     options = {"long_side": recipe.long_side} if recipe.long_side else {}
     whole = [recipe.read(arguments.data, split, **options, cache=True) for split in ("train", "val")]
-    side = recipe.long_side or 1024
-    if 4 * side * side * sum(map(len, whole)) > CACHED:
+    area = recipe.long_side**2 if recipe.long_side else whole[0][0].segments.size
+    if 4 * area * sum(map(len, whole)) > CACHED:
         whole = [recipe.read(arguments.data, split, **options) for split in ("train", "val")]
     samples, val = whole
     trainer = begin(arguments, recipe, run)
@@ -328,9 +341,11 @@ def train(arguments: argparse.Namespace, recipe: Recipe, run: Path) -> Samples:
 
 def publish(arguments: argparse.Namespace, recipe: Recipe, run: Path, val: Samples) -> dict:
     """Calibrates, chooses thresholds, exports, measures on val, writes the card; returns model.json."""
-    calibrate_run(run, val)
+    tile = read_own(run)[1].mask_tile
+    parts = val if tile is None else in_parts(val, tile["side"])
+    calibrate_run(run, parts)
     if len(val) >= ENOUGH:
-        chosen = tune_run(run, val, GRID)
+        chosen = tune_run(run, parts, GRID)
         print(", ".join(f"{name} {value:g}" for name, value in chosen["defaults"].items()) + f": best of those tried on {len(val)} images")
     manifest = export_run(run, arguments.out)
     manifest["licence"] = arguments.licence

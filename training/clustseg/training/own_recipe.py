@@ -15,7 +15,7 @@ import numpy as np
 from clustseg.bundle.text import BundleText
 from clustseg.data.augment import AugmentConfig
 from clustseg.data.readers.any import read_any
-from clustseg.data.samples import Category, DataError, LabelledImage, Samples
+from clustseg.data.samples import Category, DataError, LabelledImage, Samples, labelled_image
 from clustseg.losses.masks import MaskLossWeights
 from clustseg.model.universal import UniversalConfig
 from clustseg.training.recipes import Recipe
@@ -156,8 +156,40 @@ def check(train: Samples, val: Samples, seen: Survey, task: str) -> None:
         raise DataError(f"there is only one class, {train.categories[0]['name']}; at least two are needed")
 
 
+def in_parts(samples: Samples, side: int) -> Samples:
+    """The samples with images of more than side x side pixels cut into parts of no more: what fits into memory at once."""
+    places: list[tuple[int, slice, slice]] = []
+    for index, sample in enumerate(samples):
+        height, width = sample.segments.shape
+        rows, columns = ([slice(0, height)], [slice(0, width)])
+        if height * width > side * side:
+            rows, columns = ([slice(at, at + side) for at in range(0, length, side)] for length in (height, width))
+        places += [(index, row, column) for row in rows for column in columns]
+    last: dict[int, LabelledImage] = {}
+
+    def load(place: int) -> LabelledImage:
+        index, *part = places[place]
+        if index not in last:  # parts follow one another, so that an image is read once for all of them
+            last.clear()
+            last[index] = samples[index]
+        whole = last[index]
+        image = np.ascontiguousarray(whole.image[tuple(part)])
+        return labelled_image(whole.name, image, whole.segments[tuple(part)], whole.categories, whole.crowd)
+
+    return Samples(samples.categories, [samples.names[index] for index, *_ in places], load)
+
+
+def scale_of(text: str) -> str | int:
+    """Reads --scale: "native", or a long side in pixels."""
+    if text == "native":
+        return text
+    if not text.isdecimal() or int(text) < 64:
+        raise argparse.ArgumentTypeError(f"expected native or a long side of 64 pixels or more but received {text}")
+    return int(text)
+
+
 def fitted_scale(seen: Survey, task: str) -> dict[str, Any]:
-    """model.json's input.scale: a common long side, or the pixels as they are.
+    """model.json's input.scale where nobody says another: a common long side, or the pixels as they are.
 
     As they are where objects are small in large images, or where images differ in size but objects do not (a microscope's
     magnification); else images are scaled to one long side.
@@ -176,13 +208,21 @@ def fitted_scale(seen: Survey, task: str) -> dict[str, Any]:
 
 
 def own_recipe(
-    train: Samples, seen: Survey, task: str, *, any_direction: bool | None = None, from_scratch: bool = False
+    train: Samples,
+    seen: Survey,
+    task: str,
+    *,
+    any_direction: bool | None = None,
+    from_scratch: bool = False,
+    scale: str | int | None = None,
 ) -> tuple[Recipe, dict[str, Any], dict[str, int] | None]:
     """The recipe, model.json's input.scale and input.mask_tile. `any_direction`: pictures have no up and down; default: such as
-    are worked at in their own pixels."""
-    scale = fitted_scale(seen, task)
-    native = scale["mode"] == "native"
-    factor = 1.0 if native else scale["long_side"] / float(np.median(seen.long_sides))
+    `fitted_scale` has in their own pixels. `scale`: "native" or a long side, instead of what that says."""
+    fitted = fitted_scale(seen, task)
+    turned = fitted["mode"] == "native"
+    policy = fitted if scale is None else {"mode": "native"} if scale == "native" else {"mode": "fit", "long_side": int(scale)}
+    native = policy["mode"] == "native"
+    factor = 1.0 if native else policy["long_side"] / float(np.median(seen.long_sides))
     sizes, extents = seen.sizes * factor, seen.extents * factor
     typical = float(np.median(sizes)) if len(sizes) and task != "semantic" else 0.0
     crop = tuple(_crop_side(float(np.median(sides)) * factor) for sides in (seen.heights, seen.widths))
@@ -192,22 +232,23 @@ def own_recipe(
         config=_config(train.categories, task, typical),
         folder="",
         read=read_any,
-        augment=_augment(crop, native if any_direction is None else any_direction),
+        augment=_augment(crop, turned if any_direction is None else any_direction),
         batch=int(np.clip(round(4 * 256 * 256 / area), 4, 12)),
         points=int(min(12544, max(1024, area // 5))),
         most_seeds=int(np.clip(np.ceil(2.5 * objects), 16, 256)),
         normalise=bool(np.std(seen.brightness) > 45),
         encoder_rate=1.0 if from_scratch else 0.2,
         frozen_stride=0 if from_scratch else 4 if len(train) < 200 else 2,
-        long_side=None if native else scale["long_side"],
+        long_side=None if native else policy["long_side"],
         balance=0.4,
         evaluate_images=60,
     )
     tile = None
     if native:
-        overlap = int(np.clip(np.ceil(1.5 * np.percentile(extents, 95) / 32) * 32, 64, 192))
+        largest = np.percentile(extents, 95) if len(extents) and task != "semantic" else 0.0
+        overlap = int(np.clip(np.ceil(1.5 * largest / 32) * 32, 64, 192))
         tile = {"side": LONGEST, "overlap": overlap, "align": recipe.config.deepest_stride}
-    return recipe, scale, tile
+    return recipe, policy, tile
 
 
 def _crop_side(side: float) -> int:

@@ -25,10 +25,11 @@ from clustseg.data.samples import DataError, Samples, labelled_image
 from clustseg.losses.mask_objective import MaskObjective
 from clustseg.model.universal import UniversalClustSeg
 from clustseg.own import main as own
-from clustseg.own import as_begun, asked, parse_arguments, start_from, with_reports, without_unused
+from clustseg.own import as_begun, asked, describe, parse_arguments, start_from, with_reports, without_unused
 from clustseg.training.own_recipe import (
     check,
     fitted_scale,
+    in_parts,
     own_recipe,
     read_own,
     reader_options,
@@ -95,6 +96,42 @@ def test_objects_of_one_size_in_images_of_many_are_a_matter_of_magnification():
     assert fitted_scale(survey(samples), "semantic")["mode"] == "fit"
     growing = data_of([(200, 200), (300, 400), (500, 500)], [30, 60, 75])
     assert fitted_scale(survey(growing), "instance") == {"mode": "fit", "long_side": 384}
+
+
+def test_whoever_says_a_scale_has_it_and_large_images_their_tiles():
+    land = data_of([(1500, 2000)] * 3, [300, 280, 310])
+    assert planned(land, "semantic")[1:] == ({"mode": "fit", "long_side": 512}, None)
+    recipe, scale, tile = planned(land, "semantic", scale="native")
+    assert scale == {"mode": "native"} and tile == {"side": 512, "overlap": 64, "align": 32}
+    assert recipe.long_side is None and recipe.augment.crop == (256, 256) and not recipe.augment.turn
+    recipe, scale, tile = planned(land, "instance", scale=1024)
+    assert recipe.long_side == 1024 and scale == {"mode": "fit", "long_side": 1024} and tile is None
+    assert parse_arguments([*COMMAND, "--scale", "1024"]).scale == 1024
+    for wrong in ("10", "large", "-512"):
+        with pytest.raises(SystemExit, match="2"):
+            parse_arguments([*COMMAND, f"--scale={wrong}"])
+
+
+def test_images_that_are_seen_much_smaller_than_they_are_say_how_to_change_it():
+    land = data_of([(1500, 2000)] * 3, [300, 280, 310])
+    seen = survey(land)
+
+    def told(**options) -> str:
+        recipe, scale, tile = own_recipe(land, seen, "semantic", **options)
+        return describe(land, land, seen, recipe, BundleText("land", CATEGORIES, "", "", (), {}, scale, tile))
+
+    expected = "scaled to 512 px on the long side of 2000 (finer, and slower: --scale 1024, or --scale native for their own pixels)"
+    assert expected in told()
+    assert "--scale" not in told(scale=1024)
+    assert "seen in their own pixels, larger ones in tiles of 512 px" in told(scale="native")
+
+
+def test_large_images_are_judged_in_parts_that_hold_all_of_them():
+    whole = data_of([(60, 100), (32, 40)], [20, 8])
+    parts = in_parts(whole, 40)
+    assert parts.names == ["image-0"] * 6 + ["image-1"]
+    assert [one.segments.shape for one in parts] == [(40, 40), (40, 40), (40, 20), (20, 40), (20, 40), (20, 20), (32, 40)]
+    assert sum((one.semantic == 1).sum() for one in parts) == sum((one.semantic == 1).sum() for one in whole)
 
 
 @pytest.mark.parametrize(("side", "stride", "unit"), [(12, 2, 16.0), (50, 4, 32.0), (120, 8, 64.0)])
@@ -402,7 +439,7 @@ def test_images_elsewhere_and_stuff_are_heeded_from_the_first_step_to_the_card(t
 
 
 def test_classes_without_annotation_are_left_out_from_the_first_step_to_the_card(tmp_path, monkeypatch, capsys):
-    bundle, options = two_steps(tmp_path, monkeypatch, "folder", "--drop-empty")
+    bundle, options = two_steps(tmp_path, monkeypatch, "folder", "--drop-empty", "--scale", "native")
     described = json.loads(Path("data/dataset.json").read_text())
     described["classes"].insert(1, {"name": "nothing", "value": 9})
     for value, one in enumerate(described["classes"][2:], 1):
@@ -429,6 +466,7 @@ def test_a_class_of_val_alone_is_not_left_out():
         ([], ["--unlabelled", "void"], "without --unlabelled"),
         (["--images", "photos"], ["--images", "others"], "--images photos, and is now given --images others"),
         (["--batch", "4"], ["--batch", "8"], "--batch 4"),
+        (["--scale", "native"], ["--scale", "512"], "--scale native, and is now given --scale 512"),
         ([], ["--rate", "0.1"], "without --rate"),
         (["--any-direction"], ["--no-any-direction"], "--any-direction, and is now given --no-any-direction"),
         ([], ["--terms", "mine"], "without --terms"),
