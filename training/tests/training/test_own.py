@@ -24,8 +24,8 @@ from clustseg.data.readers.any import read_any
 from clustseg.data.samples import DataError, Samples, labelled_image
 from clustseg.losses.mask_objective import MaskObjective
 from clustseg.model.universal import UniversalClustSeg
-from clustseg.own import main as own
 from clustseg.own import as_begun, asked, describe, parse_arguments, start_from, with_reports, without_unused
+from clustseg.own import main as own
 from clustseg.training.own_recipe import (
     check,
     fitted_scale,
