@@ -348,7 +348,7 @@ def test_the_tutorial_ends_in_a_bundle_that_finds_the_shapes(tmp_path, monkeypat
             printed += give(words)
         if "clustseg.own" in lines[-1]:
             assert "32 images to train on, 8 for val" in printed and "going on with runs/own-my-bundle" in printed
-            assert re.findall(r"% +step +(\d+) ", printed) == [str(step) for step in range(5, 50, 5)]
+            assert re.findall(r"% +step +(\d+) ", printed) == ['1', '5', '10', '15', '20', '23', '25', '30', '35', '40', '45']
         if has_node or lines[-1][0] == "python":
             check_output(output, printed)
     assert set(given) == set(more)
