@@ -90,10 +90,15 @@ export async function findRun(cloud: Cloud, asked: string | undefined): Promise<
 }
 
 /** The newest run that is at work, or has ended just now; undefined when there is none. */
-export async function currentRun(cloud: Cloud, now: number, recentMs: number): Promise<string | undefined> {
+export async function currentRun(
+  cloud: Cloud,
+  now: number,
+  recentMs: number,
+): Promise<{ readonly runId: string; readonly hasEnded: boolean } | undefined> {
   for await (const { name, status, stoppedAt } of cloud.executions.list()) {
-    const isRecent = status === "running" || now - (stoppedAt?.getTime() ?? now) < recentMs;
-    return isRecent ? runOfExecution(name) : undefined;
+    const hasEnded = status !== "running";
+    const isRecent = !hasEnded || now - (stoppedAt?.getTime() ?? now) < recentMs;
+    return isRecent ? { runId: runOfExecution(name), hasEnded } : undefined;
   }
   return undefined;
 }

@@ -131,6 +131,8 @@ export interface AwaitOptions {
   readonly everyMs?: number;
   /** A run that has ended within this is what is meant. @default 2 minutes */
   readonly recentMs?: number;
+  /** An ended one may be the run before that of the last upload: so long a newer one is waited for. @default 10 s */
+  readonly newerMs?: number;
   /** @default 5 minutes */
   readonly patienceMs?: number;
 }
@@ -143,13 +145,14 @@ export async function awaitRun(
   cloud: Cloud,
   signal: AbortSignal,
   say: (line: string) => void,
-  { everyMs = 1000, recentMs = 120_000, patienceMs = 300_000 }: AwaitOptions = {},
+  { everyMs = 1000, recentMs = 120_000, newerMs = 10_000, patienceMs = 300_000 }: AwaitOptions = {},
 ): Promise<string | undefined> {
   const began = Date.now();
   for (let looks = 0; !signal.aborted && Date.now() - began < patienceMs; looks++) {
     const found = await currentRun(cloud, Date.now(), recentMs);
-    if (found !== undefined) return found;
-    if (looks === 0) say("no run is at work; waiting for one to begin");
+    if (found !== undefined && (!found.hasEnded || Date.now() - began >= newerMs)) return found.runId;
+    if (looks === 0 && found === undefined) say("no run is at work; waiting for one to begin");
+    else if (looks === 0) say(`${found?.runId} has ended; waiting ${duration(newerMs / 1000)} for a newer one`);
     await sleep(everyMs, undefined, { signal }).catch(() => {});
   }
   return undefined;

@@ -282,7 +282,7 @@ describe("a run", () => {
     const cloud = await cloudOf(stackOf(found), worldOf({ executions }).services);
     const said: string[] = [];
     const wait = (patienceMs: number) =>
-      awaitRun(cloud, new AbortController().signal, (line) => said.push(line), { everyMs: 5, patienceMs });
+      awaitRun(cloud, new AbortController().signal, (line) => said.push(line), { everyMs: 5, newerMs: 50, patienceMs });
 
     const none = await wait(30);
     const next = wait(5000);
@@ -290,11 +290,16 @@ describe("a run", () => {
     const begun = await next;
     executions.unshift(execution("s-quick-retry-1", "failed", { stoppedAt: new Date() }));
     const ended = await wait(5000);
+    // That of an upload of just now, behind a run that has ended.
+    const newer = wait(5000);
+    setTimeout(() => executions.unshift(execution("s-newer", "running")), 20);
 
-    expect([none, begun, ended]).toEqual([undefined, "s-new", "s-quick"]);
+    expect([none, begun, ended, await newer]).toEqual([undefined, "s-new", "s-quick", "s-newer"]);
     expect(said).toEqual([
       "no run is at work; waiting for one to begin",
       "no run is at work; waiting for one to begin",
+      expect.stringMatching(/^s-quick has ended; waiting /),
+      expect.stringMatching(/^s-quick has ended; waiting /),
     ]);
   });
 
