@@ -91,7 +91,7 @@ function loadMs(name: string): number {
     if (typeof handler !== "function") throw new Error("no handler");
     const { user, system } = process.cpuUsage(used);
     console.log(Math.min(performance.now() - began, (user + system) / 1000));`;
-  const times = Array.from({ length: 5 }, () =>
+  const times = Array.from({ length: 3 }, () =>
     Number(
       execFileSync(process.execPath, ["--input-type=module", "-e", script], { env: environment, encoding: "utf8" }),
     ),
