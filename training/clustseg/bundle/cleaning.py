@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clustseg.bundle.connectivity import NO_LABEL, _components
+from clustseg.bundle.components import NO_LABEL, label_components
+from clustseg.bundle.orphans import merge_orphans
 
 SMALLEST_PART = 10
 """Pieces of a countable object smaller than one of so many parts of its largest piece are not of it."""
@@ -26,7 +27,7 @@ def clean_objects(
     labels = labels.astype(np.int64)
     by_size_alone = False
     while True:
-        pieces, count = _components(labels)
+        pieces, count = label_components(labels)
         areas = np.bincount(pieces.reshape(-1), minlength=count + 1)
         object_of = np.full(count + 1, NO_LABEL, np.int64)
         object_of[pieces.reshape(-1)] = labels.reshape(-1)
@@ -36,7 +37,7 @@ def clean_objects(
             orphans[0] = False
         else:
             orphans = _judged(areas, object_of, countable, gone, min_area, overlap_threshold)
-        group, head = _merged(pieces, count, areas, orphans)
+        group, head = merge_orphans(pieces, areas, orphans, into_none=True)
         label_of = object_of[head[group]]
         known = label_of != NO_LABEL
         label_of[known] = np.where(gone[label_of[known]], NO_LABEL, label_of[known])
@@ -60,48 +61,3 @@ def _judged(areas, object_of, countable, gone, min_area, overlap_threshold) -> n
     kept = np.bincount(own[~taken], sizes[~taken], len(countable))
     gone |= countable & (kept < overlap_threshold * won)
     return np.concatenate([[False], taken | gone[own]])
-
-
-def _merged(pieces: np.ndarray, count: int, areas: np.ndarray, orphans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each orphan, by (area, number), joins the group with which its own piece shares the longest border; ties go to the group
-    that begins first. Returns each piece's root, the lowest of its group, and by root the piece that the group is like."""
-    parent, head = list(range(count + 1)), list(range(count + 1))
-    if not orphans.any():
-        return np.arange(count + 1), np.arange(count + 1)
-
-    def root(of: int) -> int:
-        while parent[of] != of:
-            parent[of] = parent[parent[of]]
-            of = parent[of]
-        return of
-
-    borders = _borders(pieces, count + 1, orphans)
-    numbers = np.flatnonzero(orphans)
-    for orphan in numbers[np.lexsort((numbers, areas[numbers]))].tolist():
-        own = root(orphan)
-        shared: dict[int, int] = {}
-        for neighbour, length in borders.get(orphan, ()):
-            other = root(neighbour)
-            if other != own:
-                shared[other] = shared.get(other, 0) + length
-        if shared:
-            best = min(shared, key=lambda other: (-shared[other], other))
-            like = head[best]
-            low, high = min(own, best), max(own, best)
-            parent[high] = low
-            head[low] = like
-    return np.array([root(of) for of in range(count + 1)]), np.array(head)
-
-
-def _borders(pieces: np.ndarray, count: int, orphans: np.ndarray) -> dict[int, list[tuple[int, int]]]:
-    """Of each orphan its neighbours (0 = none) and how many pairs of pixels touch."""
-    codes = []
-    for one, other in ((pieces[:, 1:], pieces[:, :-1]), (pieces[1:], pieces[:-1])):
-        touching = (one != other) & (orphans[one] | orphans[other])
-        first, second = one[touching], other[touching]
-        codes += [first * count + second, second * count + first]
-    pairs, lengths = np.unique(np.concatenate(codes), return_counts=True)
-    borders: dict[int, list[tuple[int, int]]] = {}
-    for pair, length in zip(pairs.tolist(), lengths.tolist()):
-        borders.setdefault(pair // count, []).append((pair % count, length))
-    return borders

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clustseg.bundle.connectivity import NO_LABEL
+from clustseg.bundle.components import NO_LABEL
 
 
 @dataclass(frozen=True)

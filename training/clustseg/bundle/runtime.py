@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from clustseg.bundle.cleaning import clean_objects
-from clustseg.bundle.connectivity import NO_LABEL
+from clustseg.bundle.components import NO_LABEL
 from clustseg.bundle.mask_tiles import ObjectCanvas, Objects, plan_tiles
 from clustseg.data.samples import Category
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clustseg.bundle.cleaning import clean_objects
-from clustseg.bundle.connectivity import NO_LABEL
+from clustseg.bundle.components import NO_LABEL
 from clustseg.bundle.mask_tiles import ObjectCanvas, Objects, Tile, plan_tiles
 from clustseg.bundle.runtime import MaskRuntime, smooth_labels
 
