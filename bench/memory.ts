@@ -13,12 +13,12 @@ import {
   inChild,
   nameWithBundle,
 } from "./support/bench.js";
-import { rounded, table } from "./support/figures.js";
+import { rounded } from "./support/figures.js";
 import { runFolder } from "./support/folder-run.js";
 import { exampleJpegs, withTemporaryFolder } from "./support/images.js";
-import { peakRssMib, rssMib } from "./support/memory.js";
 import { type Asked, askOf, openBundle } from "./support/model.js";
 import { describeBundle } from "./support/result.js";
+import { type RssOverTime, reportRss, watchRss } from "./support/rss-over-time.js";
 
 interface Options extends CommonOptions {
   readonly bundle: string;
@@ -34,15 +34,11 @@ interface Input extends Options {
   readonly out: string;
 }
 
-interface Run {
-  /** The largest resident set while each of `parts` equal parts of the images came to their end, MiB. */
-  readonly maxima: number[];
-  readonly peak: number;
+interface Run extends RssOverTime {
   readonly seconds: number;
 }
 
 const cores = availableParallelism();
-const parts = 40;
 const sampleMs = 20;
 
 /** Different sizes, as memory that is kept for each shape shows only then: 160 to 800 pixels wide, in no order. */
@@ -64,13 +60,7 @@ async function makeImages(folder: string, images: number): Promise<void> {
 
 async function run({ bundle, asked, source, out, images, threads, concurrency }: Input): Promise<Run> {
   const begin = performance.now();
-  const maxima = new Array<number>(parts).fill(0);
-  let done = 0;
-  const sample = (): void => {
-    const part = Math.min(parts - 1, Math.floor((done * parts) / images));
-    maxima[part] = Math.max(maxima[part]!, rssMib());
-  };
-  const timer = setInterval(sample, sampleMs);
+  const rss = watchRss(images, sampleMs);
   const model = await openModel(bundle, { threads: 1, workers: threads });
   await runFolder({
     source,
@@ -79,14 +69,12 @@ async function run({ bundle, asked, source, out, images, threads, concurrency }:
     asked,
     concurrency,
     onEvent: (event) => {
-      if (event.type !== "item") return;
-      sample();
-      done++;
+      if (event.type === "item") rss.ended();
     },
   });
-  clearInterval(timer);
+  const memory = rss.stop();
   await model.close();
-  return { maxima, peak: peakRssMib(), seconds: (performance.now() - begin) / 1000 };
+  return { ...memory, seconds: (performance.now() - begin) / 1000 };
 }
 
 async function main(options: Options): Promise<BenchResult> {
@@ -96,26 +84,13 @@ async function main(options: Options): Promise<BenchResult> {
     const { manifest } = await openBundle(options.bundle);
     const asked = askOf(manifest, options.superpixels);
     const input: Input = { ...options, asked, source, out: join(folder, "out") };
-    const { maxima, peak, seconds } = await inChild<Run>("run", input);
-    const quarters = [0, 1, 2, 3].map((quarter) =>
-      Math.max(...maxima.slice((quarter * parts) / 4, ((quarter + 1) * parts) / 4)),
-    );
-    const ratio = rounded(quarters[3]! / quarters[1]!, 3);
-    console.log(
-      `${options.images} images of different sizes, ${rounded(seconds, 0)} s; largest RSS in each quarter, MiB\n`,
-    );
-    console.log(
-      table(["first", "second", "third", "last", "peak"], [[...quarters.map((mib) => rounded(mib, 0)), peak]]),
-    );
-    console.log(`\nlast quarter / second quarter: ${ratio} (bar: <= 1.1)`);
+    const { seconds, ...memory } = await inChild<Run>("run", input);
+    const told = reportRss(`${options.images} images of different sizes, ${rounded(seconds, 0)} s`, memory);
     return {
       model: await describeBundle(options.bundle),
       ...asked,
-      last_to_second_quarter: ratio,
-      quarters_mib: quarters.map((mib) => rounded(mib, 1)),
-      peak_mib: peak,
+      ...told,
       seconds: rounded(seconds, 1),
-      maxima_mib: maxima.map((mib) => rounded(mib, 1)),
     };
   });
 }

@@ -15,11 +15,11 @@ import {
   nameWithBundle,
 } from "./support/bench.js";
 import { runAsCloud, stages } from "./support/cloud-run.js";
-import { rounded, table } from "./support/figures.js";
+import { rounded } from "./support/figures.js";
 import { withTemporaryFolder } from "./support/images.js";
-import { peakRssMib, rssMib } from "./support/memory.js";
 import { type Asked, askOf, openBundle } from "./support/model.js";
 import { describeBundle } from "./support/result.js";
+import { type RssOverTime, reportRss, watchRss } from "./support/rss-over-time.js";
 
 interface Options extends CommonOptions {
   readonly bundle: string;
@@ -35,16 +35,12 @@ interface Input extends Options {
   readonly asked: Asked;
 }
 
-interface Run {
-  /** The largest resident set while each of `parts` equal parts of the images came to their end, MiB. */
-  readonly maxima: number[];
-  readonly peak: number;
+interface Run extends RssOverTime {
   readonly seconds: number;
   readonly stageSeconds: Readonly<Record<string, number>>;
   readonly shards: number;
 }
 
-const parts = 40;
 const sampleMs = 50;
 const cores = availableParallelism();
 
@@ -71,13 +67,7 @@ async function makeImages(folder: string, { images, side }: Options): Promise<vo
 
 async function run({ folder, asked, bundle, images, shard, workers }: Input): Promise<Run> {
   const begin = performance.now();
-  const maxima = new Array<number>(parts).fill(0);
-  let done = 0;
-  const sample = (): void => {
-    const part = Math.min(parts - 1, Math.floor((done * parts) / images));
-    maxima[part] = Math.max(maxima[part]!, rssMib());
-  };
-  const timer = setInterval(sample, sampleMs);
+  const rss = watchRss(images, sampleMs);
   const model = await openModel(bundle, { threads: 1, workers });
   const { seconds, shards } = await runAsCloud({
     stores: {
@@ -89,14 +79,11 @@ async function run({ folder, asked, bundle, images, shard, workers }: Input): Pr
     asked,
     shardImages: shard,
     concurrency: workers + 2,
-    onOutcome: () => {
-      sample();
-      done++;
-    },
+    onOutcome: () => rss.ended(),
   });
-  clearInterval(timer);
+  const memory = rss.stop();
   await model.close();
-  return { maxima, peak: peakRssMib(), seconds: (performance.now() - begin) / 1000, stageSeconds: seconds, shards };
+  return { ...memory, seconds: (performance.now() - begin) / 1000, stageSeconds: seconds, shards };
 }
 
 async function main(options: Options): Promise<BenchResult> {
@@ -104,29 +91,19 @@ async function main(options: Options): Promise<BenchResult> {
     await makeImages(join(folder, "source"), options);
     const { manifest } = await openBundle(options.bundle);
     const asked = askOf(manifest, options.superpixels);
-    const { maxima, peak, seconds, stageSeconds, shards } = await inChild<Run>("run", { ...options, folder, asked });
-    const quarters = [0, 1, 2, 3].map((quarter) =>
-      Math.max(...maxima.slice((quarter * parts) / 4, ((quarter + 1) * parts) / 4)),
+    const { seconds, stageSeconds, shards, ...memory } = await inChild<Run>("run", { ...options, folder, asked });
+    const told = reportRss(
+      `${options.images} images of ${options.side} x ${options.side} pixels in ${shards} shards, ${rounded(seconds, 0)} s`,
+      memory,
     );
-    const ratio = rounded(quarters[3]! / quarters[1]!, 3);
-    console.log(
-      `${options.images} images of ${options.side} x ${options.side} pixels in ${shards} shards, ${rounded(seconds, 0)} s; largest RSS in each quarter, MiB\n`,
-    );
-    console.log(
-      table(["first", "second", "third", "last", "peak"], [[...quarters.map((mib) => rounded(mib, 0)), peak]]),
-    );
-    console.log(`\nlast quarter / second quarter: ${ratio} (bar: <= 1.1)`);
     return {
       model: await describeBundle(options.bundle),
       ...asked,
-      last_to_second_quarter: ratio,
-      quarters_mib: quarters.map((mib) => rounded(mib, 1)),
-      peak_mib: peak,
+      ...told,
       shards,
       seconds: rounded(seconds, 1),
       images_per_second: rounded(options.images / seconds, 1),
       stage_seconds: Object.fromEntries(stages.map((stage) => [stage, rounded(stageSeconds[stage] ?? 0, 1)])),
-      maxima_mib: maxima.map((mib) => rounded(mib, 1)),
     };
   });
 }
