@@ -27,16 +27,20 @@ function readsOf(since: number): Map<string, number> {
   return reads;
 }
 
-test("4 a worker that dies with its machine is started again, and goes on where it was", async () => {
-  const images = await tinyImages("killed/", 90, 4);
+test.each([
+  { how: "dies with its machine", prefix: "killed/", seed: 4, end: (jobId: string) => batch.reclaim(jobId, 0) },
+  // Its images are then taken one by one.
+  { how: "is killed for its memory", prefix: "out of memory/", seed: 5, end: (jobId: string) => batch.kill(jobId) },
+])("4 a worker that $how is started again, and goes on where it was", async ({ prefix, seed, end }) => {
+  const images = await tinyImages(prefix, 90, seed);
   await placeAll(cloud, stack, images);
   const since = proxy.ledger.mark();
   const jobsBefore = batch.jobs.length;
 
   const packed = firstPack();
-  const runId = await submit(cloud, stack, "killed/");
+  const runId = await submit(cloud, stack, prefix);
   const [, jobId = ""] = (await packed).split(".");
-  await batch.reclaim(jobId, 0);
+  await end(jobId);
   const run: Run = await ended(cloud, stack, runId);
 
   expect(run.status).toBe("SUCCEEDED");
@@ -47,24 +51,4 @@ test("4 a worker that dies with its machine is started again, and goes on where 
   const once = [...readsOf(since).values()].filter((count) => count === 1).length;
   // The first pack (32 images) was kept: nothing of it was read, and so segmented, a second time.
   expect(once).toBeGreaterThanOrEqual(32);
-});
-
-test("4 a worker that is killed for its memory is started again too, with its images one by one", async () => {
-  const images = await tinyImages("out of memory/", 90, 5);
-  await placeAll(cloud, stack, images);
-  const since = proxy.ledger.mark();
-  const jobsBefore = batch.jobs.length;
-
-  const packed = firstPack();
-  const runId = await submit(cloud, stack, "out of memory/");
-  const [, jobId = ""] = (await packed).split(".");
-  batch.kill(jobId);
-  const run: Run = await ended(cloud, stack, runId);
-
-  expect(run.status).toBe("SUCCEEDED");
-  const [job, ...others] = batch.jobs.slice(jobsBefore);
-  expect(others).toEqual([]);
-  expect(job?.attempts.map(({ container }) => container.exitCode)).toEqual([137, 0]);
-  await expectOutcomes(cloud, stack, all(images.keys(), "segmented"), { since });
-  expect([...readsOf(since).values()].filter((count) => count === 1).length).toBeGreaterThanOrEqual(32);
 });
