@@ -19,6 +19,7 @@ import torch
 from clustseg.data.root import add_data_argument, existing_root
 from clustseg.losses.mask_objective import Batches, MaskObjective, class_weights
 from clustseg.model.universal import UniversalClustSeg
+from clustseg.study.rows import measure_rows
 from clustseg.training.evaluate_masks import evaluate_masks
 from clustseg.training.masks import trainer_of
 from clustseg.training.recipes import RECIPES, Recipe
@@ -88,14 +89,8 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args(given)
     torch.set_num_threads(arguments.threads)
-    rows = []
-    for name in ROWS:
-        rows.append(run_row(name, arguments))
-        print(format_rows(rows[-1:]).splitlines()[-1], flush=True)
-    result = {"data": "CamVid", "split": "val", "images": arguments.images, "iterations": arguments.iterations, "rows": rows}
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(format_rows(rows))
+    about = {"data": "CamVid", "split": "val", "images": arguments.images, "iterations": arguments.iterations}
+    measure_rows((run_row(name, arguments) for name in ROWS), format_rows, about, arguments.out)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clustseg.data.root import add_data_argument, existing_root
+from clustseg.study.rows import measure_rows
 
 # name -> what differs from the base run.
 ROWS: dict[str, list[str]] = {
@@ -67,14 +68,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args(given)
     existing_root(arguments.data)
-    rows = []
-    for name, switches in ROWS.items():
-        rows.append(run_row(name, switches, arguments))
-        print(format_rows(rows[-1:]).splitlines()[-1], flush=True)
-    result = {"data": "BSDS500", "split": "val", "images": arguments.images, "iterations": arguments.iterations, "rows": rows}
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(format_rows(rows))
+    about = {"data": "BSDS500", "split": "val", "images": arguments.images, "iterations": arguments.iterations}
+    rows = (run_row(name, switches, arguments) for name, switches in ROWS.items())
+    measure_rows(rows, format_rows, about, arguments.out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from clustseg.bundle.evaluate_masks import evaluate_bundle
 from clustseg.bundle.runtime import BundleRuntime
 from clustseg.data.readers.dsb2018 import read_dsb2018, read_modality
 from clustseg.data.readers.files import image_paths
+from clustseg.data.root import add_data_argument, existing_root
 from clustseg.study.documents import filled
 
 ROOT = Path(__file__).parents[2]
@@ -86,14 +86,14 @@ def rows_of(results: Path) -> list[str]:
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("amounts", nargs="*", type=amount, help="images x steps; none: only the table is written")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("CLUSTSEG_DATA", "data")))
+    add_data_argument(parser)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=ROOT / "results")
     parser.add_argument("--doc", type=Path, default=ROOT.parent / "docs" / "train-your-own.md")
     arguments = parser.parse_args(given)
     path = arguments.results / "own-amounts.json"
     for images, steps in arguments.amounts:
-        row = measure(arguments.data / "dsb2018", images, steps, arguments.threads)
+        row = measure(existing_root(arguments.data) / "dsb2018", images, steps, arguments.threads)
         report = json.loads(path.read_text()) if path.exists() else {"data": "DSB 2018, fluorescence", "threads": arguments.threads, "rows": []}
         kept = [one for one in report["rows"] if (one["images"], one["steps"]) != (row["images"], row["steps"])]
         path.write_text(json.dumps({**report, "rows": [*kept, row]}, indent=1) + "\n")
